@@ -1,0 +1,43 @@
+"""The errors that fastconv raises, each with the exit code that the command line gives for it.
+
+A message names the file, the member inside an archive, the byte offset or record,
+what was found, and what to do about it. See docs/exit-codes.md.
+"""
+
+from __future__ import annotations
+
+
+class FastconvError(Exception):
+    """Any error that fastconv foresees; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 3
+
+
+class UsageError(FastconvError):
+    """Options that contradict each other or cannot be met."""
+
+    exit_code = 2
+
+
+class InputError(FastconvError):
+    """The source, or a file that describes it, is not what it must be."""
+
+    exit_code = 3
+
+
+class BadImageError(InputError):
+    """One image cannot be stored: no image, cut off, or undecodable."""
+
+
+class RecordError(InputError):
+    """A TFRecord file or an Example in it is damaged."""
+
+
+class OutputError(FastconvError):
+    """The output could not be written."""
+
+    exit_code = 4
+
+
+class WorkerError(OutputError):
+    """A worker process ended before its shard did; the record in hand is named."""
