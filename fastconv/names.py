@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from fastconv import _columns
 
 IntArray = npt.NDArray[np.int64]
 
@@ -38,9 +41,61 @@ class Names:
     def __iter__(self) -> Iterator[bytes]:
         data = self.blob.tobytes()
         ends = self.starts.tolist()
-        return (data[a:b] for a, b in zip(ends, ends[1:], strict=False))
+        return (data[a:b] for a, b in pairwise(ends))
 
     @property
     def sizes(self) -> IntArray:
         """Bytes of each name, int64 of shape (n,)."""
         return np.diff(self.starts)
+
+    @property
+    def stem_sizes(self) -> IntArray:
+        """Bytes of each name without its extension, int64 of shape (n,)."""
+        return np.frombuffer(_columns.stem_sizes(self.blob, self.starts), np.int64)
+
+    def take(self, order: IntArray) -> Names:
+        """The names at these rows, int64 of shape (m,)."""
+        blob, starts = _columns.gather(
+            self.blob, self.starts, np.ascontiguousarray(order, np.int64)
+        )
+        return Names(np.frombuffer(blob, np.uint8), np.frombuffer(starts, np.int64))
+
+    def sorted_within(self, groups: npt.NDArray[np.int32]) -> IntArray:
+        """Order that sorts by group, then by name bytewise, then by row: int64 of shape (n,)."""
+        longest = int(self.sizes.max(initial=0))
+        words = max(1, -(-longest // 8))
+        keys = np.frombuffer(_columns.padded(self.blob, self.starts, words), np.uint64)
+        columns = keys.reshape(words, len(self))
+        # A name that is the beginning of another sorts first; only NULs, which no name of a file
+        # holds, could make the two equal.
+        return np.lexsort((*columns[::-1], groups)).astype(np.int64)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Names]) -> Names:
+        """The names of all parts, one part behind another."""
+        if not parts:
+            return cls.of([])
+        sizes = np.concatenate([part.sizes for part in parts])
+        starts = np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes, out=starts[1:])
+        return cls(np.concatenate([part.blob for part in parts]), starts)
+
+
+def match(
+    names: Names,
+    groups: npt.NDArray[np.int32],
+    others: Names,
+    other_groups: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int32]:
+    """For each name, the last row of `others` of the same stem and group, or -1: shape (n,)."""
+    found = _columns.match(
+        names.blob,
+        names.starts,
+        names.stem_sizes,
+        groups,
+        others.blob,
+        others.starts,
+        others.sizes,
+        other_groups,
+    )
+    return np.frombuffer(found, np.int32)

@@ -1,0 +1,153 @@
+"""The loop over a shard's kept images, without the GIL: see keep_impl.h."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from fastconv._tfrecord cimport RecordFile, fc_output
+
+cdef extern from "crc32c_impl.h":
+    void fc_crc32c_init() nogil
+
+cdef extern from "jpeg_impl.h":
+    ctypedef struct fc_jpeg:
+        uint32_t height, width
+        uint8_t components
+
+cdef extern from "keep_impl.h":
+    enum:
+        FC_KEYS, FC_BOARD_SLOTS, FC_KEEP_DONE, FC_KEEP_FOREIGN, FC_KEEP_BAD, FC_KEEP_OPEN
+        FC_KEEP_READ, FC_KEEP_CHANGED, FC_KEEP_WRITE
+    ctypedef struct fc_schema:
+        const char *key[9]
+        size_t key_bytes[9]
+    ctypedef struct fc_plan:
+        const int32_t *container
+        const int64_t *offset
+        const int64_t *size
+        const int32_t *klass
+        const int64_t *name_start
+        const uint8_t *name
+        const int64_t *box_start
+        const float *box
+        const int32_t *container_file
+        const uint8_t *container_is_folder
+        const int64_t *path_start
+        const uint8_t *path
+        const int64_t *label
+        const int64_t *block_start
+        const uint8_t *block
+    ctypedef struct fc_keep:
+        fc_plan plan
+        fc_schema schema
+        int error
+        int jpeg_status
+        int64_t found_bytes
+        const uint8_t *image
+        size_t image_bytes
+    void fc_keep_init(fc_keep *keep, fc_output *out, int64_t *board) nogil
+    void fc_keep_close(fc_keep *keep) nogil
+    int fc_keep_run(fc_keep *keep, int64_t *row, int64_t stop) nogil
+    int fc_keep_append(fc_keep *keep, int64_t row, const uint8_t *image, size_t image_bytes,
+                       uint32_t height, uint32_t width) nogil
+
+fc_crc32c_init()
+
+DONE, FOREIGN, BAD = FC_KEEP_DONE, FC_KEEP_FOREIGN, FC_KEEP_BAD
+OPEN, READ, CHANGED, WRITE = FC_KEEP_OPEN, FC_KEEP_READ, FC_KEEP_CHANGED, FC_KEEP_WRITE
+BOARD_SLOTS = FC_BOARD_SLOTS
+
+
+cdef const int32_t *int32s(dict columns, str name) except? NULL:
+    cdef const int32_t[::1] view = columns[name]
+    return &view[0] if view.shape[0] else NULL
+
+
+cdef const int64_t *int64s(dict columns, str name) except? NULL:
+    cdef const int64_t[::1] view = columns[name]
+    return &view[0] if view.shape[0] else NULL
+
+
+cdef const uint8_t *octets(dict columns, str name) except? NULL:
+    cdef const uint8_t[::1] view = columns[name]
+    return &view[0] if view.shape[0] else NULL
+
+
+cdef const float *floats(dict columns, str name) except? NULL:
+    cdef const float[::1] view = columns[name]
+    return &view[0] if view.shape[0] else NULL
+
+
+cdef class ShardLoop:
+    """Writes rows of a plan to a RecordFile.
+
+    `columns` are the plan's buffers by name (fastconv.plan.COLUMNS); `keys` the schema's feature
+    names as bytes, nine in the order of keep_impl.h, b"" for what it leaves out; `board` is int64
+    of BOARD_SLOTS, shared with whoever watches.
+    """
+
+    cdef fc_keep keep
+    cdef RecordFile out
+    cdef dict columns
+    cdef tuple keys
+    cdef int64_t[::1] board
+
+    def __cinit__(self, dict columns not None, tuple keys not None, RecordFile out not None,
+                  int64_t[::1] board not None):
+        if len(keys) != FC_KEYS or board.shape[0] != FC_BOARD_SLOTS:
+            raise ValueError("a schema has nine keys, a board eight slots")
+        self.columns, self.keys, self.out, self.board = columns, keys, out, board
+        fc_keep_init(&self.keep, &out.out, &self.board[0])
+        cdef fc_plan *plan = &self.keep.plan
+        plan.container = int32s(columns, "container")
+        plan.offset = int64s(columns, "offset")
+        plan.size = int64s(columns, "size")
+        plan.klass = int32s(columns, "klass")
+        plan.name_start = int64s(columns, "name_start")
+        plan.name = octets(columns, "name")
+        plan.box_start = int64s(columns, "box_start")
+        plan.box = floats(columns, "box")
+        plan.container_file = int32s(columns, "container_file")
+        plan.container_is_folder = octets(columns, "container_is_folder")
+        plan.path_start = int64s(columns, "path_start")
+        plan.path = octets(columns, "path")
+        plan.label = int64s(columns, "label")
+        plan.block_start = int64s(columns, "block_start")
+        plan.block = octets(columns, "block")
+        for i in range(FC_KEYS):
+            self.keep.schema.key[i] = <const char *>(<bytes>keys[i])
+            self.keep.schema.key_bytes[i] = len(<bytes>keys[i])
+
+    def __dealloc__(self):
+        fc_keep_close(&self.keep)
+
+    def run(self, int64_t row, int64_t stop):
+        """Write rows [row, stop). Returns (row it stopped at, why): DONE at `stop`."""
+        cdef int result
+        with nogil:
+            result = fc_keep_run(&self.keep, &row, stop)
+        return row, result
+
+    def append(self, int64_t row, const uint8_t[::1] image not None, uint32_t height,
+               uint32_t width):
+        """Write `row` with these bytes for its image; OSError where the write fails."""
+        cdef int result
+        cdef size_t n = <size_t>image.shape[0]
+        with nogil:
+            result = fc_keep_append(&self.keep, row, &image[0], n, height, width)
+        if result != FC_KEEP_DONE:
+            self.out.fail()
+
+    def image(self):
+        """The bytes of the image that run() stopped at, FOREIGN or BAD."""
+        return (<const char *>self.keep.image)[:self.keep.image_bytes]
+
+    @property
+    def errno(self):
+        return self.keep.error
+
+    @property
+    def jpeg_status(self):
+        return self.keep.jpeg_status
+
+    @property
+    def found_bytes(self):
+        return self.keep.found_bytes

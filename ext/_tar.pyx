@@ -1,0 +1,59 @@
+"""Listing tar archives by their headers: see tar_impl.h."""
+
+from libc.stdint cimport int64_t, uint8_t
+
+cdef extern from "tar_impl.h":
+    enum:
+        FC_TAR_OK, FC_TAR_READ, FC_TAR_MEMORY
+    ctypedef struct fc_tar:
+        int64_t *offset
+        int64_t *size
+        uint8_t *type
+        int64_t *name_end
+        size_t count
+        uint8_t *names
+        size_t names_bytes
+        int64_t at
+        int error
+    int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end) nogil
+    void fc_tar_free(fc_tar *tar) nogil
+
+# In the order of tar_impl.h.
+REASONS = (
+    "",
+    "it could not be read",
+    "there is not enough memory to list it",
+    "the checksum of its header is wrong",
+    "its header gives a size that is no number, negative or absurd",
+    "the archive is cut off here",
+    "the archive ends here without its end mark, so it may be cut off",
+    "its extended header is over 1 MiB",
+    "its pax header is malformed",
+)
+
+
+def scan(int fd, int64_t begin, int64_t end):
+    """List the tar archive at bytes [begin, end) of an open file, without the GIL.
+
+    Returns (status, offset, errno, offsets, sizes, types, names, name_ends): status 0 or a row of
+    REASONS; the offset of the header that it is about; and a column a member, each as bytes that
+    hold int64 (offsets, sizes, name_ends) or uint8 (types, names). After an error the columns hold
+    the members before it; the one that is cut off is the last.
+    """
+    cdef fc_tar tar
+    cdef int status
+    with nogil:
+        status = fc_tar_scan(&tar, fd, begin, end)
+    try:
+        if status == FC_TAR_MEMORY:
+            raise MemoryError
+        return (
+            status, tar.at, tar.error,
+            (<char *>tar.offset)[:tar.count * 8] if tar.count else b"",
+            (<char *>tar.size)[:tar.count * 8] if tar.count else b"",
+            (<char *>tar.type)[:tar.count] if tar.count else b"",
+            (<char *>tar.names)[:tar.names_bytes] if tar.names_bytes else b"",
+            (<char *>tar.name_end)[:tar.count * 8] if tar.count else b"",
+        )
+    finally:
+        fc_tar_free(&tar)

@@ -1,0 +1,114 @@
+#include "output_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c_impl.h"
+
+enum { INDEX_LINE_MAX = 48 };
+
+void fc_output_init(fc_output *out, int fd, size_t flush_bytes)
+{
+    memset(out, 0, sizeof *out);
+    out->fd = fd;
+    out->flush_bytes = flush_bytes;
+}
+
+void fc_output_free(fc_output *out)
+{
+    free(out->buffer);
+    free(out->index);
+    out->buffer = NULL;
+    out->index = NULL;
+}
+
+int fc_output_flush(fc_output *out)
+{
+    size_t done = 0;
+    while (done < out->fill) {
+        ssize_t n = write(out->fd, out->buffer + done, out->fill - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            out->error = n < 0 ? errno : ENOSPC;
+            return -1;
+        }
+        done += (size_t)n;
+    }
+    out->flushed += (int64_t)done;
+    out->fill = 0;
+    return 0;
+}
+
+/* At least `need` bytes at `memory`, or NULL; what was there stays. */
+static void *grown(void *memory, size_t *capacity, size_t need)
+{
+    if (memory && need <= *capacity)
+        return memory;
+    size_t wanted = *capacity * 2 > need ? *capacity * 2 : need;
+    void *larger = realloc(memory, wanted);
+    if (larger)
+        *capacity = wanted;
+    return larger;
+}
+
+uint8_t *fc_output_reserve(fc_output *out, size_t n)
+{
+    if (out->fill && out->fill + n > out->flush_bytes && fc_output_flush(out) < 0)
+        return NULL;
+    size_t need = out->fill + n > out->flush_bytes ? out->fill + n : out->flush_bytes;
+    uint8_t *buffer = grown(out->buffer, &out->capacity, need);
+    if (!buffer) {
+        out->error = ENOMEM;
+        return NULL;
+    }
+    out->buffer = buffer;
+    return buffer + out->fill;
+}
+
+static char *put_decimal(char *p, uint64_t v)
+{
+    char digits[20];
+    int n = 0;
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n)
+        *p++ = digits[--n];
+    return p;
+}
+
+int fc_output_seal(fc_output *out, size_t payload_bytes)
+{
+    uint8_t *frame = out->buffer + out->fill;
+    uint8_t *payload = frame + FC_FRAME_HEAD;
+    uint64_t length = payload_bytes;
+    memcpy(frame, &length, 8);
+    uint32_t masked = fc_crc32c_mask(fc_crc32c(0, frame, 8));
+    memcpy(frame + 8, &masked, 4);
+    uint32_t crc = fc_crc32c(0, payload, payload_bytes);
+    masked = fc_crc32c_mask(crc);
+    memcpy(payload + payload_bytes, &masked, 4);
+    out->crc = fc_crc32c(out->crc, frame, FC_FRAME_HEAD);
+    out->crc = fc_crc32c_join(out->crc, crc, payload_bytes);
+    out->crc = fc_crc32c(out->crc, payload + payload_bytes, FC_FRAME_TAIL);
+
+    char *index = grown(out->index, &out->index_capacity, out->index_bytes + INDEX_LINE_MAX);
+    if (!index) {
+        out->error = ENOMEM;
+        return -1;
+    }
+    out->index = index;
+    size_t frame_bytes = FC_FRAME_HEAD + payload_bytes + FC_FRAME_TAIL;
+    char *line = index + out->index_bytes;
+    char *end = put_decimal(line, (uint64_t)out->flushed + out->fill);
+    *end++ = ' ';
+    end = put_decimal(end, frame_bytes);
+    *end++ = '\n';
+    out->index_bytes += (size_t)(end - line);
+    out->fill += frame_bytes;
+    out->records++;
+    return 0;
+}

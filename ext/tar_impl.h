@@ -1,0 +1,38 @@
+/* The members of a tar archive by its headers alone (POSIX ustar and pax, GNU, v7). */
+#ifndef FASTCONV_TAR_H
+#define FASTCONV_TAR_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FC_TAR_OK = 0,
+    FC_TAR_READ,       /* error: errno */
+    FC_TAR_MEMORY,
+    FC_TAR_CHECKSUM,   /* a header's checksum is wrong */
+    FC_TAR_NUMBER,     /* a size that is no number, negative or absurd */
+    FC_TAR_CUT,        /* the archive ends inside the member, or inside a header */
+    FC_TAR_NO_END,     /* the archive ends without its end mark (a block of zeros) */
+    FC_TAR_LONG,       /* a long name or pax header beyond FC_TAR_EXTRA_MAX */
+    FC_TAR_PAX         /* a pax header whose records are malformed */
+};
+
+/* A name is 4 KiB at most on any system; a pax header may hold other records beside it. */
+enum { FC_TAR_EXTRA_MAX = 1 << 20 };
+
+typedef struct {
+    int64_t *offset; /* of the member's data, from the beginning of the file */
+    int64_t *size;
+    uint8_t *type;   /* '0' file, '5' folder, '1' and '2' links, 'S' sparse, others as in the header */
+    int64_t *name_end;
+    size_t count, capacity;
+    uint8_t *names;  /* one behind the other */
+    size_t names_bytes, names_capacity;
+    int64_t at;      /* where scanning stopped: of the header that an error is about; a member that
+                        is cut off is the last in the columns */
+    int error;
+} fc_tar;
+
+/* Lists the archive at bytes [begin, end) of fd. */
+int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end);
+void fc_tar_free(fc_tar *tar);
+#endif

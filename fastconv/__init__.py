@@ -1,0 +1,68 @@
+"""fastconv: image datasets to TFRecord shards and their indexes, at the speed of the disk.
+
+    report = fastconv.convert(fastconv.Options(source="imagenet", out="out"))
+
+Names are loaded when they are first used, so that importing fastconv costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastconv.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from fastconv._tfrecord import masked_crc32c as masked_crc32c
+    from fastconv.conversion import convert as convert
+    from fastconv.errors import BadImageError as BadImageError
+    from fastconv.errors import FastconvError as FastconvError
+    from fastconv.errors import InputError as InputError
+    from fastconv.errors import OutputError as OutputError
+    from fastconv.errors import RecordError as RecordError
+    from fastconv.errors import UsageError as UsageError
+    from fastconv.errors import WorkerError as WorkerError
+    from fastconv.example import encode_example as encode_example
+    from fastconv.index import index_shards as index_shards
+    from fastconv.options import Options as Options
+    from fastconv.progress import Progress as Progress
+    from fastconv.reader import parse_example as parse_example
+    from fastconv.reader import read_records as read_records
+    from fastconv.report import Report as Report
+    from fastconv.sample import make_sample as make_sample
+    from fastconv.writer import RecordWriter as RecordWriter
+
+_HOMES = {
+    "masked_crc32c": "_tfrecord",
+    "convert": "conversion",
+    "BadImageError": "errors",
+    "FastconvError": "errors",
+    "InputError": "errors",
+    "OutputError": "errors",
+    "RecordError": "errors",
+    "UsageError": "errors",
+    "WorkerError": "errors",
+    "encode_example": "example",
+    "index_shards": "index",
+    "Options": "options",
+    "Progress": "progress",
+    "parse_example": "reader",
+    "read_records": "reader",
+    "Report": "report",
+    "make_sample": "sample",
+    "RecordWriter": "writer",
+}
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"fastconv.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

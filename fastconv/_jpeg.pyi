@@ -1,0 +1,3 @@
+REASONS: tuple[str, ...]
+
+def scan(data: bytes | bytearray | memoryview) -> tuple[int, int, int, int, int, int]: ...

@@ -1,0 +1,60 @@
+"""Files that appear under their names only when they are whole and on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from fastconv.errors import OutputError
+
+
+def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What the system said when `path` was to be written, and what to do about it."""
+    import errno
+
+    advice = {
+        errno.ENOSPC: "free some space, then run again",
+        errno.EDQUOT: "your quota is used up: free some space, then run again",
+        errno.EROFS: "choose another folder with --out",
+        errno.EACCES: "choose a folder that you may write to",
+        errno.EPERM: "choose a folder that you may write to",
+    }.get(error.errno or 0, "mend that, then run again")
+    return OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}; {advice}")
+
+
+def write_whole(fd: int, data: bytes) -> None:
+    """All of data to fd, whatever pieces the system takes it in. OSError where it refuses."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def write_file(path: Path, data: bytes, partial: Path) -> None:
+    """Write `partial`, sync it, and give it its final name. OutputError where that fails, and
+    nothing is left of it then."""
+    try:
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            write_whole(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise output_error(path, error) from None
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder last through a power cut, where its file system can do that."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise output_error(path, error) from None
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
+            os.fsync(fd)
+    finally:
+        os.close(fd)

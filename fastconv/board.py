@@ -1,0 +1,44 @@
+"""A small board of counters that workers write and their parent reads, in shared memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+
+from fastconv import _shard
+from fastconv.shared import anonymous_file
+
+# Slots of a worker, as keep_impl.h numbers them.
+ROW, RECORDS, BYTES, STATE = 1, 2, 3, 4
+IDLE, WRITING, SYNCING = 0, 1, 2
+STATE_NAMES = ("idle", "writing", "syncing")
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """`slots` is a memoryview of int64: BOARD_SLOTS for each worker, one worker behind another."""
+
+    fd: int
+    slots: memoryview
+
+    @classmethod
+    def create(cls, workers: int) -> Board:
+        fd = anonymous_file()
+        os.ftruncate(fd, workers * _shard.BOARD_SLOTS * 8)
+        return cls.attach(fd)
+
+    @classmethod
+    def attach(cls, fd: int) -> Board:
+        return cls(fd, memoryview(mmap.mmap(fd, 0)).cast("q"))
+
+    def of(self, worker: int) -> memoryview:
+        """One worker's slots."""
+        return self.slots[worker * _shard.BOARD_SLOTS : (worker + 1) * _shard.BOARD_SLOTS]
+
+    @property
+    def workers(self) -> int:
+        return len(self.slots) // _shard.BOARD_SLOTS
+
+    def total(self, slot: int) -> int:
+        return sum(self.of(worker)[slot] for worker in range(self.workers))

@@ -1,0 +1,143 @@
+"""All images of a split as NumPy columns, and the classes they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from fastconv.names import Names
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+NO_CLASS = -1  # no label is known for the image
+OTHER_CLASS = -2  # it belongs to a class that the dataset leaves out
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Where images lie together: a folder, or a place inside an archive.
+
+    ``path``: the folder or the archive. ``inside``: the inner archive or folder in it, for people
+    to read. ``group``: the name of the class that the place stands for, where it does.
+    """
+
+    path: str
+    is_folder: bool
+    inside: str = ""
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one source of images holds, as found, in no order.
+
+    ``container`` int32 (n,): row of ``containers``; ``offset`` int64 (n,): of the image's bytes in
+    its archive, 0 in a folder; ``size`` int64 (n,): its bytes; ``names``: its base names.
+    ``strays``: members and files that are no images by their names, with how many of each kind.
+    """
+
+    containers: tuple[Container, ...]
+    container: Int32Array
+    offset: Int64Array
+    size: Int64Array
+    names: Names
+    strays: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Listing]) -> Listing:
+        containers: list[Container] = []
+        shifted = []
+        strays: dict[str, int] = {}
+        for part in parts:
+            shifted.append(part.container + np.int32(len(containers)))
+            containers.extend(part.containers)
+            for kind, count in part.strays.items():
+                strays[kind] = strays.get(kind, 0) + count
+        return cls(
+            tuple(containers),
+            np.concatenate([*shifted, np.empty(0, np.int32)]),
+            np.concatenate([*(part.offset for part in parts), np.empty(0, np.int64)]),
+            np.concatenate([*(part.size for part in parts), np.empty(0, np.int64)]),
+            Names.joined([part.names for part in parts]),
+            strays,
+        )
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @property
+    def has_groups(self) -> bool:
+        return any(place.group is not None for place in self.containers)
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes in label order: ``names`` (WNIDs or folder names) and ``texts``, one each."""
+
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+    origin: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def index(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The images of one split, sorted by class, then by name bytewise.
+
+    ``klass`` int32 (n,): row of the classes, never negative. Image i has the boxes
+    ``boxes[box_start[i]:box_start[i + 1]]``, float32 (m, 4): xmin, ymin, xmax, ymax, relative.
+    ``unlabelled``: images without a known class, which are in no column.
+    ``left_out``: what else was found and belongs to no record, by reason.
+    """
+
+    split: str
+    containers: tuple[Container, ...]
+    container: Int32Array
+    offset: Int64Array
+    size: Int64Array
+    klass: Int32Array
+    names: Names
+    box_start: Int64Array
+    boxes: FloatArray
+    unlabelled: tuple[str, ...]
+    left_out: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @property
+    def bytes(self) -> int:
+        return int(self.size.sum())
+
+    def class_counts(self, classes: int) -> Int64Array:
+        """Images of each class, int64 of shape (classes,)."""
+        return np.bincount(self.klass, minlength=classes).astype(np.int64)
+
+    def digest(self) -> str:
+        """SHA-256 of what the records will be made of, the images' bytes left out: names, sizes,
+        classes and boxes. The same for an archive and the tree unpacked from it."""
+        sha = hashlib.sha256(self.split.encode())
+        for column in (self.size, self.klass, self.names.starts, self.names.blob, self.box_start):
+            sha.update(np.ascontiguousarray(column).data)
+        sha.update(np.ascontiguousarray(self.boxes).data)
+        return sha.hexdigest()
+
+
+def describe(place: Container, name: str, offset: int) -> str:
+    """An image's whereabouts for people: its file, the member inside it, and where that begins."""
+    if place.is_folder:
+        return f"{place.path}/{name}"
+    member = f"{place.inside}/{name}" if place.inside else name
+    return f"{place.path}: {member} (at offset {offset})"

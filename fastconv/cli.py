@@ -1,0 +1,239 @@
+"""The command line: words to one library call, and its outcome to an exit code."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fastconv.errors import FastconvError, UsageError
+from fastconv.version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fastconv.report import Report
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+INTERRUPTED = 130
+
+SOURCE_OPTIONS = (
+    click.argument("source", required=False),
+    click.option("--train", metavar="PATH", help="Train images: an archive or a folder."),
+    click.option("--validation", metavar="PATH", help="Validation images: an archive or a folder."),
+    click.option("--boxes", metavar="PATH", help="Boxes: tar.gz or folder of XML, or slim's CSV."),
+    click.option(
+        "--validation-labels",
+        metavar="PATH",
+        help="Labels of flat validation images: slim's text, Kaggle's CSV, or the devkit tar.gz.",
+    ),
+    click.option("--synsets", metavar="PATH", help="The class list, one a line, in label order."),
+    click.option("--synset-text", metavar="PATH", help="A text a class: <class><tab><text>."),
+    click.option(
+        "--split",
+        type=click.Choice(["train", "validation", "all"]),
+        default="all",
+        show_default=True,
+        help="What to convert.",
+    ),
+)
+SHOW_OPTIONS = (
+    click.option("--quiet", is_flag=True, help="Show nothing but errors."),
+    click.option("--json", "as_json", is_flag=True, help="A JSON summary on standard output."),
+)
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="fastconv")
+def cli() -> None:
+    """Image datasets to TFRecord shards and their indexes, at the speed of the disk.
+
+    Exit codes: 0 all written; 1 written with skips; 2 bad usage; 3 bad input; 4 the output could
+    not be written; 130 interrupted.
+    """
+
+
+@cli.command()
+@with_options(*SOURCE_OPTIONS)
+@click.option("--out", required=True, metavar="DIR", help="Folder for the output; new or empty.")
+@click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data].")
+@click.option("--validation-shards", type=int, metavar="N", help="Validation shards.")
+@click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle.")
+@click.option(
+    "--slim-threads",
+    type=int,
+    default=8,
+    show_default=True,
+    help="Parts that the shards are cut from, as slim's num_threads.",
+)
+@click.option(
+    "--label-offset",
+    type=click.IntRange(0, 1),
+    default=1,
+    show_default=True,
+    help="Label of the first class: 1 leaves 0 for background.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do about a bad image: end the job, or leave the image out.",
+)
+@click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
+@click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@with_options(*SHOW_OPTIONS)
+def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
+    """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.
+
+    SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
+    validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes.
+    """
+    from fastconv.conversion import carry_out
+    from fastconv.display import display_for
+    from fastconv.options import Options
+    from fastconv.prepare import prepare
+    from fastconv.progress import Watch
+    from fastconv.tables import plan_dict, plan_table, source_lines
+
+    options = Options(**given)
+    out, status = _consoles(as_json)
+    with display_for(status, quiet) as display:
+        watch = Watch(display.show)
+        prepared = prepare(options, watch)
+        if not quiet:
+            for line in source_lines(prepared):
+                status.print(line, highlight=False, soft_wrap=True, markup=False)
+        if not dry_run:
+            report = carry_out(prepared, watch)
+    if dry_run:
+        _show(out, plan_dict(prepared), plan_table(prepared), quiet, as_json)
+        return 0
+    return _finish(out, report, quiet, as_json)
+
+
+@cli.command()
+@click.argument("shards", nargs=-1, required=True)
+@click.option(
+    "--out", required=True, metavar="DIR", help="Folder for the indexes, not the shards'."
+)
+@click.option("--overwrite", is_flag=True, help="Replace indexes that are there.")
+@with_options(*SHOW_OPTIONS)
+def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_json: bool) -> int:
+    """Write an index for each of the TFRecord files SHARDS, whoever wrote them."""
+    from fastconv.index import index_shards
+
+    records = index_shards(shards, out, overwrite)
+    summary = {"out": out, "shards": len(shards), "records": records}
+    console, _ = _consoles(as_json)
+    text = f"{out}: {len(shards):,} indexes of {records:,} records"
+    _show(console, summary, text, quiet, as_json)
+    return 0
+
+
+@cli.command()
+@click.argument("out")
+@click.option("--classes", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--train-images", type=click.IntRange(1), default=400, show_default=True)
+@click.option("--validation-images", type=click.IntRange(0), default=100, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--photos", metavar="DIR", help="Cut the images from the photographs below DIR.")
+@click.option("--tree", is_flag=True, help="Also write the class folders, below OUT/tree.")
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
+)
+@with_options(*SHOW_OPTIONS)
+def sample(quiet: bool, as_json: bool, **given: Any) -> int:
+    """Make a sample dataset in folder OUT, shaped like ILSVRC2012: three archives and labels.
+
+    Its images are drawn, not downloaded; the same seed gives the same bytes.
+    """
+    from pathlib import Path
+
+    from fastconv.sample import make_sample
+
+    if given["photos"] is not None:
+        given["photos"] = Path(given["photos"])
+    report = make_sample(Path(given.pop("out")), **given)
+    console, _ = _consoles(as_json)
+    summary = {
+        "out": str(report.out),
+        "classes": len(report.classes),
+        "train_images": report.train_images,
+        "validation_images": report.validation_images,
+        "boxes": report.boxes,
+        "bytes": report.bytes,
+        "odd": report.odd,
+    }
+    text = (
+        f"{report.out}: {report.train_images:,} train and {report.validation_images:,} validation "
+        f"images of {len(report.classes)} classes, {report.boxes:,} with boxes"
+    )
+    _show(console, summary, text, quiet, as_json)
+    return 0
+
+
+def _consoles(as_json: bool) -> tuple[Console, Console]:
+    """(for the outcome, for everything on the way): standard output and standard error."""
+    from rich.console import Console
+
+    del as_json
+    return Console(), Console(stderr=True)
+
+
+def _show(console: Console, summary: dict[str, Any], text: Any, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        console.print(text, highlight=False, markup=False)
+
+
+def _finish(console: Console, report: Report, quiet: bool, as_json: bool) -> int:
+    from fastconv.tables import report_table
+
+    _show(console, report.as_dict(), report_table(report), quiet, as_json)
+    return report.exit_code
+
+
+def _terminated(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The ``fastconv`` command."""
+    signal.signal(signal.SIGTERM, _terminated)  # a queue's way to say that time is up
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line with these words, and return its exit code."""
+    try:
+        code = cli.main(arguments, prog_name="fastconv", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_code
+    except FastconvError as error:
+        if "--json" in arguments:
+            click.echo(json.dumps({"error": str(error), "exit_code": error.exit_code}))
+        click.echo(f"fastconv: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("fastconv: interrupted; shards that are not whole were removed", err=True)
+        return INTERRUPTED

@@ -1,0 +1,108 @@
+"""The job, top to bottom: list, plan, write, and say what was done."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from fastconv import manifest as files
+from fastconv.board import ROW, Board
+from fastconv.job import Job, ShardTask, shard_tasks, share_plans
+from fastconv.options import Options
+from fastconv.prepare import Prepared, prepare
+from fastconv.progress import OnProgress, Watch
+from fastconv.records import SLIM, class_entries
+from fastconv.report import Report
+from fastconv.shard import ShardResult
+from fastconv.summary import facts, make_manifest, make_report, shard_line
+from fastconv.workers import Crew, usable_cores
+
+
+def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
+    """Convert a dataset to TFRecord shards with their indexes, labels and a manifest.
+
+    ``on_progress`` is called with a Progress a few times a second, in the calling thread; what it
+    raises ends the job. Nothing is printed; no signal handler, start method or thread of the
+    caller's is touched, and no ``__main__`` guard is needed: workers are fresh interpreters.
+
+    Raises UsageError, InputError (BadImageError among them), OutputError (WorkerError among
+    them), and KeyboardInterrupt. Then no shard that is not whole has its final name.
+    """
+    watch = Watch(on_progress)
+    return carry_out(prepare(options, watch), watch)
+
+
+def carry_out(prepared: Prepared, watch: Watch) -> Report:
+    """The writing part of convert."""
+    options = prepared.options
+    out = Path(options.out).expanduser()
+    tasks = shard_tasks(list(prepared.plans))
+    written = [
+        *(f"{folder}/{task.name}" for task in tasks for folder in files.FOLDERS),
+        files.LABELS,
+        files.MANIFEST,
+    ]
+    files.clear_for(out, written, options.overwrite)
+    header = {**facts(prepared), "files": written}
+    workers = min(options.workers or usable_cores(), len(tasks))
+    journal = files.Journal(out, header)
+    try:
+        results = _write(prepared, out, tasks, workers, watch, journal)
+        watch.phase("finishing")
+        report = make_report(prepared, results, out, workers, watch.seconds)
+        labels = prepared.dataset.classes.names
+        journal.finish(make_manifest(prepared, header, report, results), labels)
+    finally:
+        journal.close()
+        with suppress(OSError):  # whatever ended the job is the error to report
+            files.remove_partial(out)
+    return report
+
+
+def _write(
+    prepared: Prepared,
+    out: Path,
+    tasks: list[ShardTask],
+    workers: int,
+    watch: Watch,
+    journal: files.Journal,
+) -> list[ShardResult]:
+    """Have every shard written; results in the order of the tasks."""
+    options, dataset = prepared.options, prepared.dataset
+    entries = class_entries(dataset.classes, options.label_offset)
+    watch.phase("writing")
+    with ExitStack() as stack:
+        plan_fd = share_plans(
+            list(prepared.plans), dataset.classes, SLIM, entries, options.label_offset, {}
+        )
+        stack.callback(os.close, plan_fd)
+        board = Board.create(workers)
+        stack.callback(os.close, board.fd)
+        job = Job(plan_fd)
+
+        def in_hand(worker: int) -> str:
+            row = board.of(worker)[ROW]
+            task = max((task for task in tasks if task.start <= row), key=lambda t: t.start)
+            return (
+                f" with {job.describe(row)} in hand, record {row - task.start} of {task.name}; "
+                f"that shard was not written"
+            )
+
+        def arguments(worker: int) -> tuple[Any, ...]:
+            skip = options.on_error == "skip"
+            return plan_fd, board.fd, worker, str(out), str(out / files.PARTIAL), skip
+
+        crew = stack.enter_context(
+            Crew(workers, ("fastconv.shard", "open_job"), arguments, (plan_fd, board.fd), in_hand)
+        )
+        results: dict[str, ShardResult] = {}
+        starts, names = [task.start for task in tasks], [task.name for task in tasks]
+        totals = (sum(len(plan.order) for plan in prepared.plans), prepared.output_bytes)
+        for task, result in crew.run(
+            tasks, lambda: watch.writing(board, starts, names, len(results), totals)
+        ):
+            results[task.name] = result
+            journal.add({"shard": shard_line(result)})
+    return [results[task.name] for task in tasks]

@@ -1,0 +1,133 @@
+"""The plan as workers see it: every record of every split in order, in one shared segment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastconv import shared
+
+if TYPE_CHECKING:
+    from fastconv.catalog import Classes
+    from fastconv.plan import SplitPlan
+    from fastconv.records import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard: its file's name, its split, and its rows [start, stop) of the whole plan."""
+
+    name: str
+    split: str
+    start: int
+    stop: int
+
+
+def share_plans(
+    plans: list[SplitPlan],
+    classes: Classes,
+    schema: Schema,
+    entries: list[bytes],
+    label_offset: int,
+    facts: dict[str, Any],
+) -> int:
+    """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
+
+    Columns are in the order of the records, so that a shard is a slice of each and a worker
+    touches only what it is writing. Returns the segment's file descriptor.
+    """
+    import numpy as np
+
+    from fastconv.names import Names
+
+    catalogs = [plan.catalog for plan in plans]
+    containers = [place for catalog in catalogs for place in catalog.containers]
+    before = np.cumsum([0, *(len(catalog.containers) for catalog in catalogs)])
+    paths: dict[str, int] = {}
+    files = [paths.setdefault(place.path, len(paths)) for place in containers]
+    blocks = Names.of(entries)
+    names = Names.joined([plan.catalog.names.take(plan.order) for plan in plans])
+    path_names = Names.of(os.fsencode(path) for path in paths)
+    insides = Names.of(os.fsencode(place.inside) for place in containers)
+
+    counts = [np.diff(plan.catalog.box_start)[plan.order] for plan in plans]
+    box_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+    boxes = [_boxes_in_order(plan, count) for plan, count in zip(plans, counts, strict=True)]
+
+    def column(name: str, dtype: type, add: bool = False) -> Any:
+        parts = [
+            getattr(plan.catalog, name)[plan.order] + (before[k] if add else 0)
+            for k, plan in enumerate(plans)
+        ]
+        return np.concatenate(parts).astype(dtype, copy=False)
+
+    columns = {
+        "container": column("container", np.int32, add=True),
+        "offset": column("offset", np.int64),
+        "size": column("size", np.int64),
+        "klass": column("klass", np.int32),
+        "name_start": names.starts,
+        "name": names.blob,
+        "box_start": box_start,
+        "box": np.concatenate(boxes),
+        "container_file": np.array(files, np.int32),
+        "container_is_folder": np.array([place.is_folder for place in containers], np.uint8),
+        "path_start": path_names.starts,
+        "path": path_names.blob,
+        "inside_start": insides.starts,
+        "inside": insides.blob,
+        "label": np.arange(len(classes), dtype=np.int64) + label_offset,
+        "block_start": blocks.starts,
+        "block": blocks.blob,
+    }
+    keys = {key: name.decode() for key, name in asdict(schema).items()}
+    return shared.share(
+        {name: np.ascontiguousarray(values) for name, values in columns.items()},
+        {"keys": keys, **facts},
+    )
+
+
+def _boxes_in_order(plan: SplitPlan, counts: Any) -> Any:
+    import numpy as np
+
+    first = plan.catalog.box_start[:-1][plan.order]
+    ends = np.cumsum(counts)
+    rows = np.repeat(first - (ends - counts), counts) + np.arange(counts.sum())
+    return plan.catalog.boxes[rows]
+
+
+def shard_tasks(plans: list[SplitPlan]) -> list[ShardTask]:
+    """The shards of all splits, with rows counted through them."""
+    tasks, row = [], 0
+    for plan in plans:
+        bounds = plan.bounds.tolist()
+        for name, start, stop in zip(plan.shard_names, bounds, bounds[1:], strict=False):
+            tasks.append(ShardTask(name, plan.catalog.split, row + start, row + stop))
+        row += len(plan.order)
+    return tasks
+
+
+class Job:
+    """A worker's view of the shared plan: the columns by name, and the facts beside them."""
+
+    def __init__(self, fd: int) -> None:
+        self.columns, self.facts = shared.attach(fd)
+
+    def _text(self, name: str, row: int) -> str:
+        starts = self.columns[f"{name}_start"]
+        return os.fsdecode(bytes(self.columns[name][starts[row] : starts[row + 1]]))
+
+    def name(self, row: int) -> str:
+        """The base name of a record's image."""
+        return self._text("name", row)
+
+    def describe(self, row: int) -> str:
+        """Where a record's image comes from, for people."""
+        container = self.columns["container"][row]
+        path = self._text("path", self.columns["container_file"][container])
+        if self.columns["container_is_folder"][container]:
+            return f"{path}/{self.name(row)}"
+        inside = self._text("inside", container)
+        member = f"{inside}/{self.name(row)}" if inside else self.name(row)
+        return f"{path}: {member} (at offset {self.columns['offset'][row]})"

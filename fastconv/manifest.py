@@ -1,0 +1,166 @@
+"""What was written, with counts and checksums: the file that says what an output holds.
+
+While a job runs, ``manifest.journal`` grows beside where the manifest will be: its first line
+names every file that the job may write, and each shard adds a line when it has its final name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from fastconv.atomic import output_error, sync_folder, write_file
+from fastconv.errors import OutputError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+JOURNAL = "manifest.journal"
+LABELS = "labels.txt"
+PARTIAL = ".fastconv-partial"
+FOLDERS = ("data_dir", "idx_dir")
+# What a file system or its administrator puts into a folder that counts as empty all the same.
+NOT_CONTENT = ("lost+found",)
+
+
+def contents(out: Path) -> list[str]:
+    """Names in `out` that make it more than an empty folder; OutputError if it is none."""
+    try:
+        names = sorted(entry.name for entry in out.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise output_error(out, error) from None
+    return [name for name in names if name not in NOT_CONTENT and not _is_hidden(name)]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") and name != PARTIAL
+
+
+def _written_before(out: Path) -> Iterator[str]:
+    """Files below `out` that a manifest or journal there says are ours, as relative paths."""
+    with contextlib.suppress(FileNotFoundError):
+        manifest = _parse(out / MANIFEST, (out / MANIFEST).read_bytes())
+        yield from manifest.get("files", [])
+    with contextlib.suppress(FileNotFoundError):
+        first, _, _ = (out / JOURNAL).read_bytes().partition(b"\n")
+        yield from _parse(out / JOURNAL, first).get("files", []) if first else []
+
+
+def _parse(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+        if not isinstance(value, dict) or not all(
+            isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
+            for name in value.get("files", [])
+        ):
+            raise ValueError("it is no manifest of fastconv's")
+    except ValueError as error:
+        raise OutputError(
+            f"{path}: cannot be understood ({error}), so nothing here is overwritten; remove the "
+            f"folder yourself, or choose another with --out"
+        ) from None
+    return value
+
+
+def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
+    """Make way for `files` (relative paths) in `out`.
+
+    An `out` that holds anything is refused, unless `overwrite`: then what an earlier run wrote
+    there is removed, and nothing else. Raises OutputError, with nothing removed, where a file that
+    is not fastconv's own is in the way.
+    """
+    names = contents(out)
+    if not names:
+        return
+    if not overwrite:
+        shown = ", ".join(names[:4]) + (", …" if names[4:] else "")
+        raise OutputError(
+            f"{out}: already holds something ({shown}); choose an empty folder, or replace what "
+            f"fastconv wrote there with --overwrite"
+        )
+    ours = set(_written_before(out))
+    in_the_way = [name for name in files if name not in ours and os.path.lexists(out / name)]
+    if in_the_way:
+        raise OutputError(
+            f"{out / in_the_way[0]}: is in the way, and no manifest says that fastconv wrote it; "
+            f"move it away, or choose another folder with --out"
+        )
+    try:
+        # The manifest goes first, for it must never claim what is gone; the journal, which only
+        # says what is ours, goes last.
+        for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
+            (out / name).unlink(missing_ok=True)
+        remove_partial(out)
+    except OSError as error:
+        raise output_error(Path(error.filename or out), error) from None
+
+
+def remove_partial(out: Path) -> None:
+    """Remove unfinished files, ours by their folder's name."""
+    folder = out / PARTIAL
+    with contextlib.suppress(FileNotFoundError):
+        for entry in folder.iterdir():
+            entry.unlink()
+        folder.rmdir()
+
+
+def dump(manifest: dict[str, Any]) -> bytes:
+    """The manifest as JSON with a line for each of its values and for each item of its lists, so
+    that it can be read with eyes, grep and diff."""
+    lines = []
+    for key, value in manifest.items():
+        if isinstance(value, list) and value:
+            items = ",\n  ".join(json.dumps(item) for item in value)
+            lines.append(f"{json.dumps(key)}: [\n  {items}\n ]")
+        else:
+            lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
+    return ("{\n " + ",\n ".join(lines) + "\n}\n").encode()
+
+
+class Journal:
+    """The journal of a running job, which lets a later one know what is whole."""
+
+    def __init__(self, out: Path, header: dict[str, Any]) -> None:
+        """Make the folders of an output and begin its journal. OutputError where that fails."""
+        self._out = out
+        try:
+            for name in (*FOLDERS, PARTIAL):
+                (out / name).mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = (out / JOURNAL).open("wb")
+        except OSError as error:
+            raise output_error(error.filename or out, error) from None
+        self.add(header)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Append a line, and have it on disk before returning."""
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise output_error(self._out / JOURNAL, error) from None
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what could not be flushed was reported by add()
+            self._file.close()
+
+    def finish(self, manifest: dict[str, Any], labels: Iterable[str]) -> None:
+        """Write labels and manifest, and take the journal away: the output is whole."""
+        out, partial = self._out, self._out / PARTIAL
+        text = "".join(f"{name}\n" for name in labels)
+        write_file(out / LABELS, text.encode("utf-8", "surrogateescape"), partial / LABELS)
+        for name in FOLDERS:
+            sync_folder(out / name)
+        write_file(out / MANIFEST, dump(manifest), partial / MANIFEST)
+        self.close()
+        try:
+            (out / JOURNAL).unlink()
+            remove_partial(out)
+        except OSError as error:
+            raise output_error(out / JOURNAL, error) from None
+        sync_folder(out)

@@ -1,0 +1,78 @@
+"""What a person may ask for, and the checks that need no look at the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fastconv.errors import UsageError
+
+Split = Literal["train", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "validation")
+PathLike = str | Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Where a dataset is. Paths given here override what detection finds below ``source``.
+
+    ``train``, ``validation``: an archive or a folder. ``boxes``: the tar.gz, a folder of XML, or
+    slim's CSV. ``validation_labels``: slim's text file, Kaggle's CSV or the devkit's tar.gz.
+    ``synsets``: the class list, one a line, in label order. ``synset_text``: a text for each.
+    ``split``: "train", "validation" or "all".
+    """
+
+    source: PathLike | None = None
+    train: PathLike | None = None
+    validation: PathLike | None = None
+    boxes: PathLike | None = None
+    validation_labels: PathLike | None = None
+    synsets: PathLike | None = None
+    synset_text: PathLike | None = None
+    split: Literal["train", "validation", "all"] = "all"
+
+    def __post_init__(self) -> None:
+        if self.source is None and self.train is None and self.validation is None:
+            raise UsageError("name a SOURCE folder, or an archive or folder with --train")
+        if self.split not in ("train", "validation", "all"):
+            raise UsageError(f"--split is train, validation or all, not {self.split!r}")
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        return SPLITS if self.split == "all" else (self.split,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
+    """A whole conversion, for fastconv.convert.
+
+    Shard counts of None are chosen from the data (docs/formats.md, "Shards"); ``workers`` of None
+    is every core that the process may use. Raises UsageError for values that cannot be met.
+    """
+
+    out: PathLike
+    train_shards: int | None = None
+    validation_shards: int | None = None
+    seed: int = 12345
+    slim_threads: int = 8
+    label_offset: int = 1
+    on_error: Literal["stop", "skip"] = "stop"
+    workers: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("train_shards", "validation_shards", "workers", "slim_threads"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= 99_999:
+                raise UsageError(f"--{name.replace('_', '-')} is from 1 to 99999, not {value}")
+        if self.label_offset not in (0, 1):
+            raise UsageError(f"--label-offset is 1 or 0, not {self.label_offset}")
+        if self.on_error not in ("stop", "skip"):
+            raise UsageError(f"--on-error is stop or skip, not {self.on_error!r}")
+        if self.seed < 0:
+            raise UsageError(f"--seed is 0 or more, not {self.seed}")
+
+    def shards_asked(self, split: Split) -> int | None:
+        return self.train_shards if split == "train" else self.validation_shards

@@ -1,0 +1,97 @@
+"""Which image becomes which record: a pure function of the catalog and a few numbers.
+
+Order and split are those of slim's build_imagenet_data.py (docs/formats.md, "Order and shards").
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from fastconv.catalog import Catalog, Int64Array
+from fastconv.options import Split
+
+SHARD_BYTES = 128 * 1024 * 1024
+# ILSVRC2012's own counts, and what the field has always cut them into.
+IMAGENET_IMAGES: dict[Split, int] = {"train": 1_281_167, "validation": 50_000}
+IMAGENET_SHARDS: dict[Split, int] = {"train": 1024, "validation": 128}
+# Of a record, besides the image and its boxes: for estimates of disk space only.
+RECORD_OVERHEAD_BYTES = 520
+BOX_BYTES = 18
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """One split's records in order.
+
+    ``order`` int64 (n,): rows of the catalog; shard s holds records ``bounds[s]`` to
+    ``bounds[s + 1]`` of it, ``bounds`` int64 (shards + 1,). ``threads``: slim's number of parts
+    that the shards were cut from.
+    """
+
+    catalog: Catalog
+    order: Int64Array
+    bounds: Int64Array
+    threads: int
+
+    @property
+    def shard_count(self) -> int:
+        return len(self.bounds) - 1
+
+    @property
+    def shard_names(self) -> list[str]:
+        return [
+            f"{self.catalog.split}-{shard:05d}-of-{self.shard_count:05d}"
+            for shard in range(self.shard_count)
+        ]
+
+    @property
+    def output_bytes(self) -> int:
+        """About how many bytes the shards and their indexes will take."""
+        return estimated_bytes(self.catalog)
+
+
+def estimated_bytes(catalog: Catalog) -> int:
+    return catalog.bytes + RECORD_OVERHEAD_BYTES * len(catalog) + BOX_BYTES * len(catalog.boxes)
+
+
+def shuffled(count: int, seed: int) -> Int64Array:
+    """0 … count − 1 as ``random.Random(seed).shuffle`` leaves them: int64 of shape (count,)."""
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    return np.array(order, np.int64)
+
+
+def shard_bounds(count: int, shards: int, threads: int) -> Int64Array:
+    """Where each shard begins, and where the last ends: int64 of shape (shards + 1,).
+
+    ``threads`` must divide ``shards``: [0, count) is cut into that many parts, and each part into
+    its shards, both at NumPy's linspace, truncated.
+    """
+    parts = np.linspace(0, count, threads + 1).astype(np.int64)
+    inside = shards // threads + 1
+    cuts = [np.linspace(a, b, inside).astype(np.int64)[:-1] for a, b in pairwise(parts)]
+    return np.concatenate([*cuts, np.array([count], np.int64)])
+
+
+def default_shard_count(catalog: Catalog, classes: int) -> int:
+    """1,024 and 128 for data of ImageNet's size (its class count, and its images within a tenth),
+    otherwise as many as make shards of about 128 MiB."""
+    split: Split = "train" if catalog.split == "train" else "validation"
+    images = IMAGENET_IMAGES[split]
+    if classes == 1000 and abs(len(catalog) - images) <= images / 10:
+        return IMAGENET_SHARDS[split]
+    return min(99_999, max(1, round(estimated_bytes(catalog) / SHARD_BYTES)))
+
+
+def plan_split(catalog: Catalog, shards: int, seed: int, threads: int) -> SplitPlan:
+    """Order a split's records and cut them into shards.
+
+    Where ``threads`` does not divide ``shards``, the records are cut evenly, as one part.
+    """
+    used = threads if shards % threads == 0 else 1
+    count = len(catalog)
+    return SplitPlan(catalog, shuffled(count, seed), shard_bounds(count, shards, used), used)

@@ -1,0 +1,70 @@
+"""All that comes before the first byte is written: what is there, and what would be made of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from fastconv.errors import InputError
+from fastconv.options import Options, Split
+from fastconv.plan import SplitPlan, default_shard_count, plan_split
+from fastconv.progress import Watch
+from fastconv.sources.assemble import Dataset, load
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that could begin: what was found, and what would be written."""
+
+    options: Options
+    dataset: Dataset
+    plans: tuple[SplitPlan, ...]
+
+    @property
+    def output_bytes(self) -> int:
+        """About how many bytes the output will take."""
+        return sum(plan.output_bytes for plan in self.plans)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the records are made of, the images' own bytes left out."""
+        sha = hashlib.sha256()
+        classes = self.dataset.classes
+        for text in (*classes.names, *classes.texts, *(p.catalog.digest() for p in self.plans)):
+            sha.update(text.encode("utf-8", "surrogateescape") + b"\0")
+        return sha.hexdigest()
+
+
+def prepare(options: Options, watch: Watch) -> Prepared:
+    """List the source and plan the shards; nothing is written.
+
+    Raises InputError, naming the file, where something is missing or damaged.
+    """
+    dataset = load(options, watch.phase)
+    watch.phase("planning")
+    plans = []
+    for catalog in dataset.catalogs:
+        split: Split = "train" if catalog.split == "train" else "validation"
+        shards = options.shards_asked(split)
+        if shards is None:
+            shards = default_shard_count(catalog, len(dataset.classes))
+        plans.append(plan_split(catalog, shards, options.seed, options.slim_threads))
+    if options.on_error == "stop":
+        _refuse_what_would_be_skipped(dataset)
+    return Prepared(options, dataset, tuple(plans))
+
+
+def _refuse_what_would_be_skipped(dataset: Dataset) -> None:
+    for catalog in dataset.catalogs:
+        if catalog.unlabelled:
+            raise InputError(
+                f"{catalog.unlabelled[0]}: has no label, as {len(catalog.unlabelled)} "
+                f"{catalog.split} images have none; give --validation-labels, sort the images into "
+                f"class folders, or leave them out with --on-error skip"
+            )
+    if dataset.bad_boxes:
+        member, reason = dataset.bad_boxes[0]
+        raise InputError(
+            f"{dataset.found.boxes}: {member}: {reason} ({len(dataset.bad_boxes)} such files); "
+            f"mend it, or leave such boxes out with --on-error skip"
+        )

@@ -1,0 +1,88 @@
+"""What a running conversion tells whoever watches it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastconv.board import BYTES, RECORDS, ROW, STATE, STATE_NAMES, Board
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """``state``: idle, writing or syncing. ``shard``: the name of the one in hand."""
+
+    state: str
+    shard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a conversion.
+
+    ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
+    images handled, of bytes of records written, and of shards that have their final names; totals
+    are 0 before the writing begins, and ``total_bytes`` is an estimate.
+    """
+
+    phase: str
+    seconds: float
+    images: int = 0
+    total_images: int = 0
+    bytes: int = 0
+    total_bytes: int = 0
+    shards: int = 0
+    total_shards: int = 0
+    workers: tuple[WorkerState, ...] = field(default=())
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Watch:
+    """Turns a board into Progress, and hands it to the caller's function, if there is one."""
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._tell = on_progress
+        self._phase = ""
+        self._began = self._since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the job began."""
+        return time.monotonic() - self._began
+
+    def phase(self, name: str) -> None:
+        """A new phase begins."""
+        self._phase, self._since = name, time.monotonic()
+        if self._tell:
+            self._tell(Progress(name, 0.0))
+
+    def writing(
+        self, board: Board, starts: list[int], names: list[str], done: int, totals: tuple[int, int]
+    ) -> None:
+        """A moment of the writing: `starts` and `names` are of the shards; totals are images and
+        bytes."""
+        if self._tell is None:
+            return
+        from bisect import bisect_right
+
+        workers = []
+        for worker in range(board.workers):
+            slots = board.of(worker)
+            shard = names[max(0, bisect_right(starts, slots[ROW]) - 1)]
+            workers.append(WorkerState(STATE_NAMES[slots[STATE]], shard))
+        self._tell(
+            Progress(
+                self._phase,
+                time.monotonic() - self._since,
+                board.total(RECORDS),
+                totals[0],
+                board.total(BYTES),
+                totals[1],
+                done,
+                len(names),
+                tuple(workers),
+            )
+        )

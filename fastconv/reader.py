@@ -1,0 +1,99 @@
+"""Reading TFRecord files, with code that shares nothing with what writes them."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import crc32c
+
+from fastconv._reader import parse_example as parse_example
+from fastconv.errors import InputError, RecordError
+
+HEAD = struct.Struct("<QI")
+TAIL = struct.Struct("<I")
+BUFFER_BYTES = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def _mask(crc: int) -> int:
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _open(path: str | Path) -> IO[bytes]:
+    try:
+        file = open(path, "rb", buffering=BUFFER_BYTES)  # noqa: PTH123, SIM115
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
+    return file
+
+
+def _refuse_gzip(path: str | Path, head: bytes) -> None:
+    # A record's length that begins with these two bytes would pass its own checksum.
+    if head[:2] == GZIP_MAGIC and (
+        len(head) < HEAD.size or _mask(crc32c.crc32c(head[:8])) != HEAD.unpack(head)[1]
+    ):
+        raise RecordError(
+            f"{path}: is compressed with GZIP, and so has no byte offsets that a reader could go "
+            f"to; decompress it first"
+        )
+
+
+def frames(path: str | Path) -> Iterator[tuple[int, int]]:
+    """(offset, payload bytes) of each record of a TFRecord file, from the frames' heads alone.
+
+    Raises RecordError, naming record and offset, where a head is damaged or the file is cut off.
+    """
+    with _open(path) as file:
+        end = os.fstat(file.fileno()).st_size
+        at, record = 0, 0
+        while at < end:
+            head = os.pread(file.fileno(), HEAD.size, at)
+            if at == 0:
+                _refuse_gzip(path, head)
+            size = _payload_bytes(path, head, at, record, end)
+            yield at, size
+            at += HEAD.size + size + TAIL.size
+            record += 1
+
+
+def _payload_bytes(path: str | Path, head: bytes, at: int, record: int, end: int) -> int:
+    where = f"{path}: record {record} at offset {at}"
+    if len(head) < HEAD.size:
+        raise RecordError(f"{where}: is cut off in its head; the file ends at {end}")
+    size, crc = HEAD.unpack(head)
+    if _mask(crc32c.crc32c(head[:8])) != crc:
+        raise RecordError(f"{where}: the checksum of its length is wrong; this is no TFRecord file")
+    if at + HEAD.size + size + TAIL.size > end:
+        raise RecordError(
+            f"{where}: is cut off: it needs {size + 16} bytes, the file ends at {end}"
+        )
+    return int(size)
+
+
+def read_records(path: str | Path) -> Iterator[bytes]:
+    """The payloads of a TFRecord file, both checksums of each checked.
+
+    Raises InputError where the file cannot be read, and RecordError, naming record and offset,
+    where it is damaged.
+    """
+    with _open(path) as file:
+        end = os.fstat(file.fileno()).st_size
+        at, record = 0, 0
+        while at < end:
+            head = file.read(HEAD.size)
+            if at == 0:
+                _refuse_gzip(path, head)
+            size = _payload_bytes(path, head, at, record, end)
+            payload, tail = file.read(size), file.read(TAIL.size)
+            where = f"{path}: record {record} at offset {at}"
+            if len(payload) + len(tail) < size + TAIL.size:
+                raise RecordError(f"{where}: is cut off: the file was cut while it was read")
+            if _mask(crc32c.crc32c(payload)) != TAIL.unpack(tail)[0]:
+                raise RecordError(f"{where}: the checksum of its {size} bytes is wrong")
+            yield payload
+            at += HEAD.size + size + TAIL.size
+            record += 1

@@ -1,0 +1,131 @@
+"""What a conversion came to, for programs and for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastconv.catalog import Classes, Int64Array
+from fastconv.plan import SplitPlan
+
+WRITTEN_WITH_SKIPS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNote:
+    """An image that was not stored as it was: its split, its whereabouts, and why."""
+
+    split: str
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """One split: images found; records written, repaired ones among them; images skipped; boxes
+    written; bytes of the shards. ``worst_mix``: the share of a shard's records, 0 to 1, that one
+    class has in the shard where that is largest, with that shard's and class's names."""
+
+    split: str
+    shards: int
+    found: int
+    written: int
+    repaired: int
+    skipped: int
+    boxes: int
+    bytes: int
+    worst_mix: tuple[float, str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What fastconv.convert returns. ``odd``: what a person may want to look at, in words."""
+
+    out: Path
+    splits: tuple[SplitReport, ...]
+    repaired: tuple[ImageNote, ...]
+    skipped: tuple[ImageNote, ...]
+    odd: tuple[str, ...]
+    seconds: float
+    workers: int
+
+    @property
+    def found(self) -> int:
+        return sum(split.found for split in self.splits)
+
+    @property
+    def written(self) -> int:
+        return sum(split.written for split in self.splits)
+
+    @property
+    def boxes(self) -> int:
+        return sum(split.boxes for split in self.splits)
+
+    @property
+    def bytes(self) -> int:
+        return sum(split.bytes for split in self.splits)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 where images were skipped."""
+        return WRITTEN_WITH_SKIPS if self.skipped else 0
+
+    def totals(self) -> dict[str, int]:
+        return {
+            "found": self.found,
+            "written": self.written,
+            "repaired": len(self.repaired),
+            "skipped": len(self.skipped),
+            "boxes": self.boxes,
+            "bytes": self.bytes,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as values that JSON knows."""
+        return {
+            "out": str(self.out),
+            "exit_code": self.exit_code,
+            **self.totals(),
+            "seconds": round(self.seconds, 3),
+            "workers": self.workers,
+            "splits": [
+                {name: getattr(split, name) for name in SplitReport.__slots__}
+                for split in self.splits
+            ],
+            "repaired_images": [_note(note) for note in self.repaired],
+            "skipped_images": [_note(note) for note in self.skipped],
+            "odd": list(self.odd),
+        }
+
+
+def _note(note: ImageNote) -> dict[str, str]:
+    return {"split": note.split, "image": note.image, "reason": note.reason}
+
+
+def label_mix(
+    plan: SplitPlan, counts: list[Int64Array], classes: Classes
+) -> tuple[float, str, str] | None:
+    """The largest share of one class in one shard: (share, shard's name, class's name)."""
+    worst: tuple[float, str, str] | None = None
+    for name, count in zip(plan.shard_names, counts, strict=True):
+        total = int(count.sum())
+        if total:
+            most = int(count.argmax())
+            share = float(count[most]) / total
+            if worst is None or share > worst[0]:
+                worst = (share, name, classes.names[most])
+    return worst
+
+
+def classes_without_images(plan: SplitPlan, classes: Classes, at_most: int = 3) -> str | None:
+    """A sentence about the classes that a split has no images of; None where there are none."""
+    counts = plan.catalog.class_counts(len(classes))
+    empty = [name for name, count in zip(classes.names, counts, strict=True) if count == 0]
+    if not empty:
+        return None
+    shown = ", ".join(empty[:at_most]) + (", …" if empty[at_most:] else "")
+    return (
+        f"{plan.catalog.split}: {len(empty)} of {len(classes)} classes have no images ({shown}); "
+        f"a class list of your own, with --synsets, gives labels without gaps"
+    )

@@ -1,0 +1,161 @@
+"""From files on disk to catalogs: images listed, labelled, sorted and joined with their boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastconv.annotations.boxes import Boxes, Runner, read_boxes
+from fastconv.annotations.labels import bundled_validation_labels, read_validation_labels
+from fastconv.catalog import (
+    NO_CLASS,
+    OTHER_CLASS,
+    Catalog,
+    Classes,
+    FloatArray,
+    Int32Array,
+    Int64Array,
+    Listing,
+    describe,
+)
+from fastconv.errors import InputError
+from fastconv.names import Names, match
+from fastconv.options import SourceOptions, Split
+from fastconv.sources.archives import list_archive
+from fastconv.sources.classes import choose_classes
+from fastconv.sources.detect import Found, detect
+from fastconv.sources.folders import list_folder
+from fastconv.sources.kinds import text
+
+Phase = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset as it lies on disk. ``bad_boxes``: annotation files that could not be used, each
+    with the reason; ``unmatched_boxes``: those of images that are not here."""
+
+    found: Found
+    classes: Classes
+    catalogs: tuple[Catalog, ...]
+    bad_boxes: tuple[tuple[str, str], ...]
+    unmatched_boxes: int
+
+
+def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> Dataset:
+    """Find and list a dataset. ``run`` maps a function over work in parallel (see read_boxes).
+
+    Raises InputError, naming the file, where something that is needed is missing or damaged.
+    """
+    found = detect(options)
+    listings: dict[Split, Listing] = {}
+    for split in options.splits:
+        path = found.images_of(split)
+        if path is not None:
+            on_phase(f"listing {path.name}")
+            listings[split] = list_folder(path) if path.is_dir() else list_archive(path)
+    if sum(len(listing) for listing in listings.values()) == 0:
+        raise InputError(f"{options.source or found.train or found.validation}: holds no images")
+    groups = {
+        place.group
+        for listing in listings.values()
+        for row, place in enumerate(listing.containers)
+        if place.group is not None and np.any(listing.container == row)
+    }
+    classes = choose_classes(found, groups)
+    boxes = None
+    if found.boxes is not None:
+        on_phase(f"reading {found.boxes.name}")
+        boxes = read_boxes(found.boxes, frozenset(classes.names), run)
+    catalogs, matched = [], 0
+    for split, listing in listings.items():
+        catalog, used = _catalog(split, listing, classes, found, boxes)
+        catalogs.append(catalog)
+        matched += used
+    unmatched = len(boxes.stems) - matched if boxes is not None else 0
+    bad = tuple(boxes.bad) if boxes is not None else ()
+    return Dataset(found, classes, tuple(catalogs), bad, unmatched)
+
+
+def _catalog(
+    split: Split, listing: Listing, classes: Classes, found: Found, boxes: Boxes | None
+) -> tuple[Catalog, int]:
+    klass = _label(split, listing, classes, found)
+    unlabelled = tuple(
+        describe(
+            listing.containers[listing.container[row]],
+            text(listing.names[row]),
+            int(listing.offset[row]),
+        )
+        for row in np.flatnonzero(klass == NO_CLASS).tolist()
+    )
+    left_out = dict(listing.strays)
+    others = int(np.count_nonzero(klass == OTHER_CLASS))
+    if others:
+        left_out["images of classes that are not in the class list"] = others
+    rows = np.flatnonzero(klass >= 0)
+    names = listing.names.take(rows)
+    # Of images of one name in one class the container's order decides, which is the listing's.
+    rows = rows[names.sorted_within(klass[rows])]
+    klass, names = klass[rows], listing.names.take(rows)
+    box_start, coords, used = _join_boxes(klass, names, classes, boxes)
+    catalog = Catalog(
+        split,
+        listing.containers,
+        listing.container[rows],
+        listing.offset[rows],
+        listing.size[rows],
+        klass,
+        names,
+        box_start,
+        coords,
+        unlabelled,
+        left_out,
+    )
+    return catalog, used
+
+
+def _label(split: Split, listing: Listing, classes: Classes, found: Found) -> Int32Array:
+    """The class of each image, int32 (n,): a row of the classes, NO_CLASS or OTHER_CLASS."""
+    index = classes.index
+    of_container = np.array(
+        [
+            NO_CLASS if place.group is None else index.get(place.group, OTHER_CLASS)
+            for place in listing.containers
+        ],
+        np.int32,
+    )
+    klass = of_container[listing.container] if len(listing) else np.empty(0, np.int32)
+    flat = np.flatnonzero(klass == NO_CLASS)
+    if split == "validation" and len(flat):
+        given = found.validation_labels
+        labels = read_validation_labels(given) if given else bundled_validation_labels()
+        klass[flat] = labels.labels_of(listing.names.take(flat), index)
+    return klass
+
+
+def _join_boxes(
+    klass: Int32Array, names: Names, classes: Classes, boxes: Boxes | None
+) -> tuple[Int64Array, FloatArray, int]:
+    """(box_start, boxes) of a catalog, and how many annotations were used.
+
+    An annotation in a class's own folder is for images of that class; one elsewhere (slim's CSV,
+    a flat folder) for the image of its name, whatever its class.
+    """
+    n = len(klass)
+    if boxes is None or len(boxes.stems) == 0:
+        return np.zeros(n + 1, np.int64), np.empty((0, 4), np.float32), 0
+    index = classes.index
+    folder_class = {folder: index.get(text(folder), -1) for folder in set(boxes.folders)}
+    groups = np.array([folder_class[folder] for folder in boxes.folders], np.int32)
+    row = match(names, klass, boxes.stems, groups).copy()
+    loose = row < 0
+    row[loose] = match(names, np.full(n, -1, np.int32), boxes.stems, groups)[loose]
+    count = np.where(row >= 0, boxes.starts[row + 1] - boxes.starts[row], 0)
+    box_start = np.zeros(n + 1, np.int64)
+    np.cumsum(count, out=box_start[1:])
+    first = np.repeat(np.where(row >= 0, boxes.starts[row], 0) - box_start[:-1], count)
+    coords = boxes.coords[first + np.arange(box_start[-1])]
+    return box_start, np.ascontiguousarray(coords), len(np.unique(row[row >= 0]))

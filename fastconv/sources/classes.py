@@ -1,0 +1,45 @@
+"""Which classes a dataset has, in label order, and what they are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from fastconv.annotations.labels import read_synset_texts, read_synsets
+from fastconv.annotations.tables import imagenet_synsets, imagenet_texts
+from fastconv.catalog import Classes
+from fastconv.errors import InputError
+from fastconv.sources.detect import Found
+
+NAMED_AT_MOST = 5
+
+
+def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
+    """The class list: the one given; ImageNet's where every class found is one of its 1,000; the
+    folders' names, sorted bytewise, for any other dataset.
+
+    Raises InputError where most, but not all, of the classes are ImageNet's: the labels of such a
+    mixture would silently differ from what its owner expects.
+    """
+    known = imagenet_synsets()
+    present = set(groups)
+    if found.synsets is not None:
+        names, origin = read_synsets(found.synsets), str(found.synsets)
+    else:
+        foreign = sorted(present - set(known), key=os.fsencode)
+        if not foreign:
+            names, origin = known, "the 1,000 of ILSVRC2012"
+        elif 2 * len(foreign) <= len(present):
+            shown = ", ".join(foreign[:NAMED_AT_MOST])
+            more = f" and {len(foreign) - NAMED_AT_MOST} more" if foreign[NAMED_AT_MOST:] else ""
+            raise InputError(
+                f"{found.train or found.validation}: {len(present) - len(foreign)} of its classes "
+                f"are ImageNet's, but not {shown}{more}. Take them away, or name the class list, "
+                f"in label order, with --synsets"
+            )
+        else:
+            names, origin = tuple(sorted(present, key=os.fsencode)), "the folders' names"
+    texts = dict(imagenet_texts())
+    if found.synset_text is not None:
+        texts.update(read_synset_texts(found.synset_text))
+    return Classes(names, tuple(texts.get(name, name) for name in names), origin)

@@ -1,0 +1,115 @@
+"""Images in folders: one a class, or all in one; and folders of class archives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from fastconv.catalog import Container, Listing
+from fastconv.errors import InputError
+from fastconv.names import Names
+from fastconv.sources.archives import list_archive
+from fastconv.sources.kinds import is_image_name, text
+
+
+def list_folder(path: Path) -> Listing:
+    """The images below a folder. Each folder right below it is a class, named for it; images of
+    deeper folders belong to the same class; images in `path` itself have no class.
+
+    A ``<class>.tar`` in `path` counts as the class's folder. Symbolic links are followed, each
+    real folder once. Hidden files and folders are passed over. Raises InputError for what cannot
+    be read.
+    """
+    here, folders, archives, strays = _entries(path)
+    parts = [Listing.joined([here]) if len(here) else _empty()]
+    for folder in folders:
+        parts.append(_class_folder(path / os.fsdecode(folder), os.fsdecode(folder)))
+    for archive in archives:
+        name = os.fsdecode(archive)
+        listing = list_archive(path / name)
+        group = name[: -len(".tar")]
+        containers = tuple(
+            Container(place.path, False, place.inside, group) for place in listing.containers
+        )
+        parts.append(
+            Listing(containers, listing.container, listing.offset, listing.size, listing.names,
+                    listing.strays)
+        )  # fmt: skip
+    joined = Listing.joined(parts)
+    if strays:
+        kind = "files that are no images by name"
+        joined.strays[kind] = joined.strays.get(kind, 0) + strays
+    return joined
+
+
+def _empty() -> Listing:
+    nothing = np.empty(0, np.int64)
+    return Listing((), np.empty(0, np.int32), nothing, nothing, Names.of([]))
+
+
+def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes], list[bytes], int]:
+    """(images of one folder, names of its folders, of its tars, how many strays), sorted."""
+    names, sizes, folders, archives, strays = [], [], [], [], 0
+    try:
+        with os.scandir(os.fsencode(path)) as entries:
+            for entry in entries:
+                if entry.name.startswith(b"."):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif is_image_name(entry.name):
+                    names.append(entry.name)
+                    sizes.append(entry.stat().st_size)
+                elif entry.name.lower().endswith(b".tar"):
+                    archives.append(entry.name)
+                else:
+                    strays += 1
+    except OSError as error:
+        where = os.fsdecode(error.filename) if error.filename else path
+        raise InputError(f"{where}: cannot be read: {error.strerror}") from None
+    listing = Listing(
+        (Container(text(os.fsencode(path)), True, "", group),),
+        np.zeros(len(names), np.int32),
+        np.zeros(len(names), np.int64),
+        np.array(sizes, np.int64),
+        Names.of(names),
+    )
+    return listing, sorted(folders), sorted(archives), strays
+
+
+def _class_folder(path: Path, group: str) -> Listing:
+    parts, strays = [], 0
+    seen: set[tuple[int, int]] = set()
+    todo = [path]
+    while todo:
+        folder = todo.pop()
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        listing, folders, archives, other = _entries(folder, group)
+        strays += other + len(archives)
+        if len(listing):
+            parts.append(listing)
+        todo.extend(folder / os.fsdecode(name) for name in reversed(folders))
+    joined = Listing.joined(parts) if parts else _empty()
+    if strays:
+        joined.strays["files that are no images by name"] = strays
+    return joined
+
+
+def looks_like_classes(path: Path) -> bool:
+    """Whether a folder holds class folders or class archives: is there an image one level down?"""
+    try:
+        for child in sorted(path.iterdir()):
+            if child.name.startswith("."):
+                continue
+            if child.is_dir():
+                with os.scandir(os.fsencode(child)) as entries:
+                    if any(is_image_name(entry.name) for entry in entries):
+                        return True
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return False

@@ -1,0 +1,164 @@
+"""From what the workers wrote to what a person and the manifest are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastconv import manifest as files
+from fastconv.catalog import Int64Array
+from fastconv.errors import OutputError
+from fastconv.plan import SplitPlan
+from fastconv.prepare import Prepared
+from fastconv.report import (
+    ImageNote,
+    Report,
+    SplitReport,
+    classes_without_images,
+    label_mix,
+)
+from fastconv.shard import ShardResult
+from fastconv.sources.assemble import Dataset
+from fastconv.version import __version__
+
+
+def shard_line(result: ShardResult) -> dict[str, Any]:
+    return {
+        "name": result.task.name,
+        "split": result.task.split,
+        "records": result.records,
+        "bytes": result.bytes,
+        "crc32c": f"{result.crc32c:08x}",
+    }
+
+
+def facts(prepared: Prepared) -> dict[str, Any]:
+    """What a manifest says before anything is written. Nothing that differs from run to run, such
+    as a clock or the number of workers, stands in it."""
+    options, found = prepared.options, prepared.dataset.found
+    names = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
+    return {
+        "format": files.FORMAT,
+        "tool": f"fastconv {__version__}",
+        "options": {
+            "split": options.split,
+            "train_shards": options.train_shards,
+            "validation_shards": options.validation_shards,
+            "seed": options.seed,
+            "slim_threads": options.slim_threads,
+            "label_offset": options.label_offset,
+            "on_error": options.on_error,
+        },
+        "source": {
+            "kind": found.kind,
+            **{name: _source_file(getattr(found, name)) for name in names},
+            "fingerprint": prepared.fingerprint,
+        },
+        "classes": len(prepared.dataset.classes),
+    }
+
+
+def _source_file(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    status = path.stat()
+    size = {} if path.is_dir() else {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"path": str(path.resolve()), **size}
+
+
+def _class_counts(
+    prepared: Prepared, results: list[ShardResult]
+) -> dict[str, Int64Array]:  # fmt: skip
+    """Records of each class in each shard, by the shard's name: int64 of shape (classes,)."""
+    counts, first = {}, 0
+    by_name = {result.task.name: result for result in results}
+    classes = len(prepared.dataset.classes)
+    for plan in prepared.plans:
+        klass = plan.catalog.klass[plan.order]
+        for name in plan.shard_names:
+            result = by_name[name]
+            rows = klass[result.task.start - first : result.task.stop - first]
+            count = np.bincount(rows, minlength=classes).astype(np.int64)
+            for row, _, _ in result.skipped:
+                count[klass[row - first]] -= 1
+            counts[name] = count
+        first += len(plan.order)
+    return counts
+
+
+def make_report(
+    prepared: Prepared, results: list[ShardResult], out: Path, workers: int, seconds: float
+) -> Report:
+    dataset = prepared.dataset
+    counts = _class_counts(prepared, results)
+    repaired, skipped, splits, odd = [], [], [], []
+    first = 0
+    for plan in prepared.plans:
+        catalog = plan.catalog
+        own = [result for result in results if result.task.split == catalog.split]
+        mended = [ImageNote(catalog.split, i, why) for r in own for _, i, why in r.repaired]
+        bad = [ImageNote(catalog.split, i, why) for r in own for _, i, why in r.skipped]
+        bad += [ImageNote(catalog.split, image, "has no label") for image in catalog.unlabelled]
+        lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
+        boxes = len(catalog.boxes) - sum(
+            int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost
+        )
+        found = len(catalog) + len(catalog.unlabelled)
+        written = sum(result.records for result in own)
+        if found != written + len(bad):
+            raise OutputError(
+                f"{out}: {found} {catalog.split} images were found, but {written} written and "
+                f"{len(bad)} skipped. This is an error of fastconv's own; do not use this output"
+            )
+        mix = label_mix(plan, [counts[name] for name in plan.shard_names], dataset.classes)
+        splits.append(
+            SplitReport(catalog.split, plan.shard_count, found, written, len(mended), len(bad),
+                        boxes, sum(r.bytes for r in own), mix)
+        )  # fmt: skip
+        repaired += mended
+        skipped += bad
+        odd += _odd(plan, dataset)
+        first += len(plan.order)
+    if dataset.bad_boxes:
+        odd.append(f"boxes: {len(dataset.bad_boxes)} annotation files could not be used")
+    if dataset.unmatched_boxes:
+        odd.append(f"boxes: {dataset.unmatched_boxes} annotation files are of images not here")
+    return Report(out, tuple(splits), tuple(repaired), tuple(skipped), tuple(odd), seconds, workers)
+
+
+def _odd(plan: SplitPlan, dataset: Dataset) -> list[str]:
+    odd = []
+    catalog = plan.catalog
+    without = classes_without_images(plan, dataset.classes)
+    if without:
+        odd.append(without)
+    if catalog.unlabelled:
+        odd.append(f"{catalog.split}: {len(catalog.unlabelled)} images without a label")
+    odd += [f"{catalog.split}: {count} {reason}" for reason, count in catalog.left_out.items()]
+    return odd
+
+
+def make_manifest(
+    prepared: Prepared, header: dict[str, Any], report: Report, results: list[ShardResult]
+) -> dict[str, Any]:
+    counts = _class_counts(prepared, results)
+    offset = prepared.options.label_offset
+    shards = []
+    for result in results:
+        count = counts[result.task.name]
+        by_label = {str(row + offset): int(count[row]) for row in np.flatnonzero(count)}
+        shards.append({**shard_line(result), "images_per_label": by_label})
+    data = report.as_dict()
+    return {
+        **{key: value for key, value in header.items() if key != "files"},
+        "totals": report.totals(),
+        "splits": data["splits"],
+        "odd": data["odd"],
+        "repaired": data["repaired_images"],
+        "skipped": data["skipped_images"],
+        "bad_boxes": [list(item) for item in prepared.dataset.bad_boxes],
+        "shards": shards,
+        "files": header["files"],
+    }

@@ -1,0 +1,48 @@
+"""A worker process, from its first line: `python -c "…; from fastconv.worker import main; …"`.
+
+It takes tasks from a socket, and answers each. It imports no more than its task needs, has no
+signal handlers of its own, and dies with its parent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+from multiprocessing.connection import Connection
+
+from fastconv import _process
+from fastconv.errors import FastconvError
+
+
+def main(socket_fd: int, parent: int) -> None:
+    """Serve one parent until it closes the socket.
+
+    The first message names a function as ("module", "name", arguments); called with them it
+    returns the function that is then called for each task. Answers: ("done", result),
+    ("refused", a FastconvError's class name, its text), or ("crashed", a traceback).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    _process.die_with_parent()
+    if os.getppid() != parent:
+        return
+    connection = Connection(socket_fd)
+    try:
+        module, name, arguments = connection.recv()
+        serve = getattr(importlib.import_module(module), name)(*arguments)
+        while True:
+            task = connection.recv()
+            connection.send(_answer(serve, task))
+    except (EOFError, ConnectionError):
+        return
+
+
+def _answer(serve: object, task: object) -> tuple[object, ...]:
+    try:
+        return ("done", serve(task))  # type: ignore[operator]
+    except FastconvError as error:
+        return ("refused", type(error).__name__, str(error))
+    except Exception:
+        import traceback
+
+        return ("crashed", traceback.format_exc())

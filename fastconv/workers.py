@@ -1,0 +1,175 @@
+"""Processes that do tasks for this one; a dead one is an error with a name, never a hang.
+
+They are started as fresh interpreters, not forked and not by way of multiprocessing: so nothing is
+asked of the caller's ``__main__``, start method, threads or signal handlers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from fastconv import errors
+from fastconv.errors import FastconvError, WorkerError
+
+TICK_SECONDS = 0.1
+START = "import sys; sys.path[:] = {path!r}; from fastconv.worker import main; main({fd}, {parent})"
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity and its cgroup's CPU quota counted in."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return max(1, min(cores, _quota_cores() or cores))
+
+
+def _quota_cores() -> int | None:
+    """Whole cores of the CPU quota (cgroup v2, then v1), rounded up; None where there is none."""
+    with suppress(OSError, ValueError, IndexError):
+        own = _read("/proc/self/cgroup").strip().rpartition("::")[2]
+        for folder in (f"/sys/fs/cgroup{own}", "/sys/fs/cgroup"):
+            with suppress(OSError):
+                quota, period = _read(f"{folder}/cpu.max").split()
+                return None if quota == "max" else -(-int(quota) // int(period))
+    with suppress(OSError, ValueError):
+        limit = int(_read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))
+        return (
+            -(-limit // int(_read("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))) if limit > 0 else None
+        )
+    return None
+
+
+def _read(path: str) -> str:
+    with open(path) as file:  # noqa: PTH123
+        return file.read()
+
+
+@dataclass(slots=True)
+class _Worker:
+    number: int
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    task: Any = None
+
+
+class Crew:
+    """A few worker processes that run one function over many tasks.
+
+    ``start`` names a function as (module, name): each worker calls it once with the arguments that
+    ``arguments(worker number)`` gives, and what it returns for each task. ``fds`` are handed down.
+    ``in_hand(worker number)`` says, after a death, what that worker was at.
+
+    A context manager: leaving it ends the workers at once, whatever they are doing.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        start: tuple[str, str],
+        arguments: Callable[[int], tuple[Any, ...]],
+        fds: tuple[int, ...] = (),
+        in_hand: Callable[[int], str] = lambda _worker: "",
+    ) -> None:
+        self._count, self._start, self._arguments = count, start, arguments
+        self._fds, self._in_hand = fds, in_hand
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Crew:
+        try:
+            for number in range(self._count):
+                self._workers.append(self._hire(number))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _hire(self, number: int) -> _Worker:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            code = START.format(
+                path=[entry for entry in sys.path if isinstance(entry, str)],
+                fd=theirs.fileno(),
+                parent=os.getpid(),
+            )
+            process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), *self._fds),
+                start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone
+            )
+        worker = _Worker(number, process, Connection(ours.detach()))
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died: run() will say so
+            worker.connection.send((*self._start, self._arguments(number)))
+        return worker
+
+    def run(self, tasks: Iterable[Any], on_tick: Callable[[], None]) -> Iterator[tuple[Any, Any]]:
+        """Yield (task, result) as tasks are done, in any order; on_tick is called ten times a
+        second. Raises what a task raised, or WorkerError where a worker died."""
+        queue = iter(tasks)
+        for worker in self._workers:
+            self._give(worker, queue)
+        while busy := {w.connection: w for w in self._workers if w.task is not None}:
+            for connection in wait(list(busy), TICK_SECONDS):
+                worker = busy[connection]  # type: ignore[index]
+                task, answer = worker.task, self._receive(worker)
+                self._give(worker, queue)
+                yield task, answer
+            on_tick()
+
+    def _give(self, worker: _Worker, queue: Iterator[Any]) -> None:
+        worker.task = next(queue, None)
+        if worker.task is not None:
+            try:
+                worker.connection.send(worker.task)
+            except (BrokenPipeError, ConnectionResetError):
+                raise self._death(worker) from None
+
+    def _receive(self, worker: _Worker) -> Any:
+        try:
+            kind, *rest = worker.connection.recv()
+        except (EOFError, ConnectionError):
+            raise self._death(worker) from None
+        if kind == "done":
+            return rest[0]
+        if kind == "refused":
+            error: type[FastconvError] = getattr(errors, rest[0])
+            raise error(rest[1])
+        raise WorkerError(f"worker {worker.number} met an error of fastconv's own:\n{rest[0]}")
+
+    def _death(self, worker: _Worker) -> WorkerError:
+        code = worker.process.wait()
+        if code < 0:
+            with suppress(ValueError):
+                how = f"was killed by {signal.Signals(-code).name}"
+            if -code == signal.SIGKILL:
+                how += " (often the system's answer to a lack of memory)"
+        else:
+            how = f"ended with code {code}"
+        return WorkerError(
+            f"worker {worker.number} (process {worker.process.pid}) {how}{self._in_hand(worker.number)}"
+        )
+
+    def close(self) -> None:
+        """End the workers now."""
+        for worker in self._workers:
+            worker.process.kill()
+            worker.connection.close()
+        for worker in self._workers:
+            # One that hangs in the kernel, on a dead network disk, is not waited for.
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(timeout=0.5)
+        self._workers.clear()

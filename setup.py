@@ -1,0 +1,47 @@
+"""The compiled modules. Everything else about the package stands in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+C_SOURCES = {
+    "_tfrecord": ["crc32c_impl", "output_impl"],
+    "_shard": ["crc32c_impl", "output_impl", "jpeg_impl", "keep_impl"],
+    "_jpeg": ["jpeg_impl"],
+    "_tar": ["tar_impl"],
+    "_reader": [],
+    "_columns": [],
+    "_process": [],
+}
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "embedsignature": True,
+}
+
+
+def extension(name: str) -> Extension:
+    return Extension(
+        f"fastconv.{name}",
+        [f"ext/{name}.pyx", *(f"ext/{source}.c" for source in C_SOURCES[name])],
+        include_dirs=["ext"],
+        depends=[
+            f"ext/{part}" for part in sorted(os.listdir("ext")) if part.endswith((".h", ".pxd"))
+        ],
+        extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter"],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(name) for name in C_SOURCES],
+        compiler_directives=DIRECTIVES,
+        include_path=["."],
+        build_dir="build",
+    )
+)
