@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -16,6 +16,7 @@ C_SOURCES = {
     "_columns": [],
     "_process": [],
 }
+HEADERS = sorted(Path("ext").glob("*.h"))
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -30,9 +31,7 @@ def extension(name: str) -> Extension:
         f"fastconv.{name}",
         [f"ext/{name}.pyx", *(f"ext/{source}.c" for source in C_SOURCES[name])],
         include_dirs=["ext"],
-        depends=[
-            f"ext/{part}" for part in sorted(os.listdir("ext")) if part.endswith((".h", ".pxd"))
-        ],
+        depends=[str(part) for part in HEADERS],
         extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter"],
     )
 

@@ -159,9 +159,8 @@ class Crew:
                 how += " (often the system's answer to a lack of memory)"
         else:
             how = f"ended with code {code}"
-        return WorkerError(
-            f"worker {worker.number} (process {worker.process.pid}) {how}{self._in_hand(worker.number)}"
-        )
+        who = f"worker {worker.number} (process {worker.process.pid})"
+        return WorkerError(f"{who} {how}{self._in_hand(worker.number)}")
 
     def close(self) -> None:
         """End the workers now."""

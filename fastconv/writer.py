@@ -28,7 +28,7 @@ class RecordWriter:
         """``path``: the TFRecord file; ``index``: its index file, in a folder of its own."""
         self._path = Path(path)
         self._index = None if index is None else Path(index)
-        if self._index is not None and os.path.abspath(self._index) == os.path.abspath(self._path):
+        if self._index is not None and self._index.resolve() == self._path.resolve():
             raise UsageError(f"{index}: is the TFRecord file itself; give the index another name")
         self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
         try:

@@ -1,0 +1,1 @@
+"""What goes with the images: classes, labels, boxes, and the tables that fastconv carries."""
