@@ -47,7 +47,10 @@ cdef Span delimited(Span *s) except *:
     return inner
 
 
-cdef int skip(Span *s, int wire) except -1:
+cdef int skip(Span *s, uint64_t tag) except -1:
+    cdef int wire = tag & 7
+    if tag >> 3 == 0:
+        raise ValueError(f"a field has number 0 at byte {s.at} of the payload")
     if wire == VARINT:
         varint(s)
     elif wire == DELIMITED:
@@ -73,7 +76,7 @@ cdef int read_list(Span s, uint64_t kind, list parts) except -1:
     while s.at < s.end:
         tag = varint(&s)
         if tag >> 3 != 1:
-            skip(&s, tag & 7)
+            skip(&s, tag)
         elif kind == 1 and tag & 7 == DELIMITED:
             inner = delimited(&s)
             parts.append(text(&inner))
@@ -111,7 +114,7 @@ cdef object read_feature(Span s):
                 kind = tag >> 3
             read_list(delimited(&s), kind, parts)
         else:
-            skip(&s, tag & 7)
+            skip(&s, tag)
     if kind == 2:
         return np.frombuffer(b"".join(parts), np.dtype("<f4"))
     if kind == 3:
@@ -140,13 +143,13 @@ def parse_example(payload not None):
     while example.at < example.end:
         tag = varint(&example)
         if tag != (1 << 3 | DELIMITED):
-            skip(&example, tag & 7)
+            skip(&example, tag)
             continue
         features = delimited(&example)
         while features.at < features.end:
             tag = varint(&features)
             if tag != (1 << 3 | DELIMITED):
-                skip(&features, tag & 7)
+                skip(&features, tag)
                 continue
             entry = delimited(&features)
             key = b""
@@ -160,6 +163,6 @@ def parse_example(payload not None):
                 elif tag == (2 << 3 | DELIMITED):
                     value = delimited(&entry)
                 else:
-                    skip(&entry, tag & 7)
+                    skip(&entry, tag)
             result[key.decode("utf-8")] = read_feature(value)
     return result

@@ -3,6 +3,8 @@
 The formats: docs/formats.md, "TFRecord" and "Example".
 """
 
+from os import strerror
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -104,7 +106,7 @@ cdef class RecordFile:
         """Raise what went wrong last."""
         if self.out.error == 12:
             raise MemoryError
-        raise OSError(self.out.error, "write")
+        raise OSError(self.out.error, strerror(self.out.error))
 
     @property
     def records(self):

@@ -216,7 +216,7 @@ static int open_path(const uint8_t *folder, size_t folder_bytes, const uint8_t *
     path[folder_bytes + name_bytes] = 0;
     int fd;
     do
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us up */
     while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -256,14 +256,14 @@ static int read_image(fc_keep *k, int64_t row, uint8_t *to, size_t n)
                        (size_t)(plan->path_start[file + 1] - plan->path_start[file]),
                        plan->name + plan->name_start[row],
                        (size_t)(plan->name_start[row + 1] - plan->name_start[row]));
-    struct stat now;
+    struct stat now = {.st_mode = S_IFREG};
     if (fd < 0) {
         k->error = errno;
         return FC_KEEP_OPEN;
     }
     int result = FC_KEEP_DONE;
-    if (fstat(fd, &now) < 0) {
-        k->error = errno;
+    if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode)) {
+        k->error = S_ISREG(now.st_mode) ? errno : EINVAL;
         result = FC_KEEP_READ;
     } else if ((int64_t)now.st_size != (int64_t)n) {
         k->found_bytes = (int64_t)now.st_size;

@@ -20,8 +20,8 @@ SUBSAMPLING = "420"
 def repair(data: bytes) -> tuple[bytes, int, int, str]:
     """An image of any format as (RGB JPEG, height, width, what it was).
 
-    CMYK and YCCK JPEGs are decoded by libjpeg-turbo as TensorFlow does (r = k·c / 255 for Adobe's
-    inverted data), everything else by Pillow: the first frame, without alpha. Raises
+    CMYK and YCCK JPEGs are decoded by libjpeg-turbo and combined as TensorFlow does (r = k·c / 255 of
+    Adobe's inverted data), everything else by Pillow: the first frame, without alpha. Raises
     BadImageError with the reason, which the caller puts behind the image's name.
     """
     status, _, _, components, _, _ = _jpeg.scan(data)
@@ -42,13 +42,18 @@ def repair(data: bytes) -> tuple[bytes, int, int, str]:
 
 
 def _decode_cmyk(data: bytes) -> npt.NDArray[Any]:
+    import numpy as np
     import simplejpeg
+    from PIL import Image
 
     try:
-        pixels: npt.NDArray[Any] = simplejpeg.decode_jpeg(data, colorspace="RGB")
-    except ValueError as error:
+        inks = simplejpeg.decode_jpeg(data, colorspace="CMYK").astype(np.uint16)
+        with Image.open(io.BytesIO(data)) as image:
+            # Adobe writes what light an ink leaves, others what it takes.
+            left = inks if "adobe" in image.info else 255 - inks
+    except (ValueError, OSError) as error:
         raise BadImageError(f"a CMYK JPEG that cannot be decoded: {error}") from None
-    return pixels
+    return np.ascontiguousarray((left[..., :3] * left[..., 3:] // 255).astype(np.uint8))
 
 
 def _decode_other(data: bytes) -> tuple[npt.NDArray[Any], str]:
@@ -62,8 +67,8 @@ def _decode_other(data: bytes) -> tuple[npt.NDArray[Any], str]:
             with Image.open(io.BytesIO(data)) as image:
                 was = image.format or "image"
                 image.seek(0)
-                if image.mode.startswith("I;16"):
-                    # The high byte, as TensorFlow takes it; Pillow's own way would clip.
+                if image.mode.startswith("I;16") or (image.mode == "I" and was == "PNG"):
+                    # 16 bits: the high byte, as TensorFlow takes it; Pillow's own way would clip.
                     gray = np.asarray(image).astype(np.uint16) >> 8
                     return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2), was
                 return np.ascontiguousarray(image.convert("RGB")), was

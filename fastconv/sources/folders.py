@@ -59,9 +59,9 @@ def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes]
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif is_image_name(entry.name):
+                elif is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
                     names.append(entry.name)
-                    sizes.append(entry.stat().st_size)
+                    sizes.append(entry.stat().st_size)  # of a link to nothing: an error
                 elif entry.name.lower().endswith(b".tar"):
                     archives.append(entry.name)
                 else:

@@ -1,0 +1,85 @@
+"""What most tests share: samples, made once a run, and ways to look at an output."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fastconv.sample import make_sample
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first test process to come makes, and the others wait for."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, lock, done = base / name, base / f"{name}.lock", base / f"{name}.done"
+    try:
+        lock.mkdir()
+    except FileExistsError:
+        deadline = time.monotonic() + 100
+        while not done.exists():
+            assert time.monotonic() < deadline, f"{name} was not made"
+            time.sleep(0.1)
+        return folder
+    make(folder)
+    done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 classes, 2,000 train and 200 validation images with every odd kind; archives and tree."""
+    return made_once(
+        tmp_path_factory,
+        "sample",
+        lambda out: make_sample(
+            out, classes=20, train_images=2000, validation_images=200, seed=1, tree=True
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 classes, 60 train and 20 validation images; archives and tree."""
+    return made_once(
+        tmp_path_factory,
+        "mini",
+        lambda out: make_sample(
+            out, classes=3, train_images=60, validation_images=20, seed=2, tree=True
+        ),
+    )
+
+
+def digests(out: Path, *folders: str) -> dict[str, str]:
+    """SHA-256 of every file below the output's data_dir and idx_dir (or other folders), by name."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in (folders or ("data_dir", "idx_dir"))
+        for path in sorted((out / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def leftovers(out: Path) -> list[str]:
+    """Everything in an output that has not its final name."""
+    return [
+        str(path.relative_to(out))
+        for path in (sorted(out.rglob("*")) if out.exists() else [])
+        if "partial" in path.name or path.name.endswith((".shard", ".index"))
+    ]
+
+
+@pytest.fixture
+def no_children() -> Iterator[None]:
+    """No process that the test started may outlive it."""
+    yield
+    deadline = time.monotonic() + 5
+    while children := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        assert time.monotonic() < deadline, f"processes {children} are still there"
+        time.sleep(0.05)

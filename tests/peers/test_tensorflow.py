@@ -1,0 +1,163 @@
+"""TensorFlow reads every record of a sample, the way slim's and the official models do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+import tensorflow as tf
+import twin
+
+from peers.running import Converted
+
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
+
+_SPLITS: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+_SLIM_SPEC = {
+    "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    "image/filename": tf.io.FixedLenFeature([], tf.string),
+    "image/format": tf.io.FixedLenFeature([], tf.string),
+    "image/colorspace": tf.io.FixedLenFeature([], tf.string),
+    "image/channels": tf.io.FixedLenFeature([], tf.int64),
+    "image/height": tf.io.FixedLenFeature([], tf.int64),
+    "image/width": tf.io.FixedLenFeature([], tf.int64),
+    "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+    "image/class/synset": tf.io.FixedLenFeature([], tf.string),
+    "image/class/text": tf.io.FixedLenFeature([], tf.string),
+    "image/object/bbox/xmin": tf.io.VarLenFeature(tf.float32),
+    "image/object/bbox/ymin": tf.io.VarLenFeature(tf.float32),
+    "image/object/bbox/xmax": tf.io.VarLenFeature(tf.float32),
+    "image/object/bbox/ymax": tf.io.VarLenFeature(tf.float32),
+    "image/object/bbox/label": tf.io.VarLenFeature(tf.int64),
+}
+
+
+def _payloads(converted: Converted, split: str) -> Iterator[list[bytes]]:
+    """The serialized records, a list a shard. TensorFlow checks each CRC as it reads."""
+    for shard in converted.shards(split):
+        yield list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
+
+
+@pytest.mark.parametrize("split", _SPLITS)
+def test_every_record_parses_and_decodes(split: str, converted: Converted) -> None:
+    seen = set()
+    for payloads in _payloads(converted, split):
+        for payload in payloads:
+            parsed = tf.io.parse_single_example(payload, _SLIM_SPEC)
+            image = tf.io.decode_jpeg(parsed["image/encoded"], channels=3)
+            assert image.shape == (parsed["image/height"], parsed["image/width"], 3)
+            name = parsed["image/filename"].numpy().decode()
+            synset = parsed["image/class/synset"].numpy().decode()
+            assert (converted.tree / split / synset / name).is_file()
+            assert parsed["image/class/label"] == converted.synsets.index(synset) + 1
+            assert parsed["image/class/text"].numpy().decode() == converted.texts[synset]
+            boxes = parsed["image/object/bbox/label"].values
+            assert (boxes.numpy() == parsed["image/class/label"].numpy()).all()
+            assert all(
+                parsed[f"image/object/bbox/{side}"].values.shape == boxes.shape
+                for side in ("xmin", "ymin", "xmax", "ymax")
+            )
+            seen.add((synset, name))
+    assert len(seen) == {"train": 2000, "validation": 400}[split]
+
+
+@pytest.mark.parametrize("split", _SPLITS)
+def test_every_feature_equals_the_twins(
+    split: Literal["train", "validation"], converted: Converted
+) -> None:
+    _equals_the_twin(converted, split)
+
+
+@pytest.mark.parametrize("split", _SPLITS)
+def test_odd_images_equal_the_twins(split: Literal["train", "validation"], odd: Converted) -> None:
+    _equals_the_twin(odd, split)
+
+
+def _equals_the_twin(converted: Converted, split: Literal["train", "validation"]) -> None:
+    boxes_dir = converted.tree / "bounding_boxes"
+    expected = twin.derive(
+        converted.tree,
+        split=split,
+        synsets=converted.synsets,
+        texts=converted.texts,
+        boxes_dir=boxes_dir if boxes_dir.is_dir() else None,
+        num_shards=converted.shard_counts[split],
+        label_offset=converted.label_offset,
+    )
+    differences = []
+    for number, (records, payloads) in enumerate(
+        zip(expected, _payloads(converted, split), strict=True)
+    ):
+        assert len(payloads) == len(records), f"shard {number}"
+        for position, (record, payload) in enumerate(zip(records, payloads, strict=True)):
+            differences += [
+                f"shard {number}, record {position}, {record['image/filename']}: {line}"
+                for line in twin.compare_record(record, payload)
+            ]
+    assert not differences, "\n".join(differences[:40])
+
+
+@pytest.mark.parametrize("split", _SPLITS)
+def test_index_lines_equal_the_twins(split: str, converted: Converted) -> None:
+    for shard, index in zip(converted.shards(split), converted.indexes(split), strict=True):
+        assert index.read_bytes().decode("ascii") == twin.index_lines(shard.read_bytes())
+
+
+def test_official_resnet_input_takes_the_records(converted: Converted) -> None:
+    """The conventions of the official ResNet's input: 1,001 classes or label - 1, boxes as a crop's
+    bounds, the crop decoded without the rest of the image."""
+    spec = {
+        "image/encoded": tf.io.FixedLenFeature([], tf.string, default_value=""),
+        "image/class/label": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
+        "image/class/text": tf.io.FixedLenFeature([], tf.string, default_value=""),
+        **{
+            f"image/object/bbox/{side}": tf.io.VarLenFeature(tf.float32)
+            for side in ("xmin", "ymin", "xmax", "ymax")
+        },
+    }
+
+    def parse(payload: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = tf.io.parse_single_example(payload, spec)
+        sides = [
+            parsed[f"image/object/bbox/{side}"].values for side in ("ymin", "xmin", "ymax", "xmax")
+        ]
+        begin, size, _ = tf.image.sample_distorted_bounding_box(
+            tf.image.extract_jpeg_shape(parsed["image/encoded"]),
+            bounding_boxes=tf.stack(sides, -1)[None],
+            seed=1,
+            min_object_covered=0.1,
+            aspect_ratio_range=[0.75, 1.33],
+            area_range=[0.05, 1.0],
+            max_attempts=100,
+            use_image_if_no_bounding_boxes=True,
+        )
+        window = tf.concat([begin[:2], size[:2]], 0)
+        crop = tf.image.decode_and_crop_jpeg(parsed["image/encoded"], window, channels=3)
+        return tf.image.resize(crop, [64, 64]), tf.cast(parsed["image/class/label"], tf.int32) - 1
+
+    files = tf.data.Dataset.from_tensor_slices([str(path) for path in converted.shards("train")])
+    images = files.interleave(tf.data.TFRecordDataset, cycle_length=4).map(parse)
+    counts = [0] * len(converted.synsets)
+    for batch, labels in images.batch(64):
+        assert batch.shape[1:] == (64, 64, 3)
+        for label in labels.numpy():
+            counts[label] += 1
+    train = converted.tree / "train"
+    assert counts == [
+        len(list((train / synset).iterdir())) if (train / synset).is_dir() else 0
+        for synset in converted.synsets
+    ]
+
+
+def test_labels_from_0_need_no_correction(odd: Converted) -> None:
+    spec = {
+        "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+        "image/class/synset": tf.io.FixedLenFeature([], tf.string),
+    }
+    seen = set()
+    for payloads in _payloads(odd, "train"):
+        for payload in payloads:
+            parsed = tf.io.parse_single_example(payload, spec)
+            seen.add((int(parsed["image/class/label"]), parsed["image/class/synset"].numpy()))
+    assert seen == {(0, b"first"), (1, b"second")}
