@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,8 +16,6 @@ from fastconv.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from fastconv.report import Report
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -108,22 +107,24 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     from fastconv.options import Options
     from fastconv.prepare import prepare
     from fastconv.progress import Watch
-    from fastconv.tables import plan_dict, plan_table, source_lines
+    from fastconv.tables import plan_dict, plan_table, report_table, source_lines
 
     options = Options(**given)
-    out, status = _consoles(as_json)
+    _, status = _consoles()
     with display_for(status, quiet) as display:
         watch = Watch(display.show)
-        prepared = prepare(options, watch)
+        prepared = prepare(options, watch, to_write=not dry_run)
         if not quiet:
-            for line in source_lines(prepared):
-                status.print(line, highlight=False, soft_wrap=True, markup=False)
+            _say(status, source_lines(prepared))
         if not dry_run:
             report = carry_out(prepared, watch)
     if dry_run:
-        _show(out, plan_dict(prepared), plan_table(prepared), quiet, as_json)
+        table, lines = plan_table(prepared)
+        _outcome(plan_dict(prepared), lines, quiet, as_json, table)
         return 0
-    return _finish(out, report, quiet, as_json)
+    table, lines = report_table(report)
+    _outcome(report.as_dict(), lines, quiet, as_json, table)
+    return report.exit_code
 
 
 @cli.command()
@@ -139,9 +140,7 @@ def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_js
 
     records = index_shards(shards, out, overwrite)
     summary = {"out": out, "shards": len(shards), "records": records}
-    console, _ = _consoles(as_json)
-    text = f"{out}: {len(shards):,} indexes of {records:,} records"
-    _show(console, summary, text, quiet, as_json)
+    _outcome(summary, [f"{out}: {len(shards):,} indexes of {records:,} records"], quiet, as_json)
     return 0
 
 
@@ -149,7 +148,7 @@ def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_js
 @click.argument("out")
 @click.option("--classes", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--train-images", type=click.IntRange(1), default=400, show_default=True)
-@click.option("--validation-images", type=click.IntRange(0), default=100, show_default=True)
+@click.option("--validation-images", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--photos", metavar="DIR", help="Cut the images from the photographs below DIR.")
 @click.option("--tree", is_flag=True, help="Also write the class folders, below OUT/tree.")
@@ -164,12 +163,21 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
     """
     from pathlib import Path
 
+    from fastconv.display import display_for
+    from fastconv.progress import Progress
     from fastconv.sample import make_sample
 
     if given["photos"] is not None:
         given["photos"] = Path(given["photos"])
-    report = make_sample(Path(given.pop("out")), **given)
-    console, _ = _consoles(as_json)
+    _, status = _consoles()
+    with display_for(status, quiet) as display:
+        began = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            seconds = time.monotonic() - began
+            display.show(Progress("making images", seconds, done, total))
+
+        report = make_sample(Path(given.pop("out")), on_progress=tell, **given)
     summary = {
         "out": str(report.out),
         "classes": len(report.classes),
@@ -183,30 +191,36 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
         f"{report.out}: {report.train_images:,} train and {report.validation_images:,} validation "
         f"images of {len(report.classes)} classes, {report.boxes:,} with boxes"
     )
-    _show(console, summary, text, quiet, as_json)
+    _outcome(summary, [text], quiet, as_json)
     return 0
 
 
-def _consoles(as_json: bool) -> tuple[Console, Console]:
+def _consoles() -> tuple[Console, Console]:
     """(for the outcome, for everything on the way): standard output and standard error."""
     from rich.console import Console
 
-    del as_json
-    return Console(), Console(stderr=True)
+    return Console(highlight=False, markup=False), Console(
+        stderr=True, highlight=False, markup=False
+    )
 
 
-def _show(console: Console, summary: dict[str, Any], text: Any, quiet: bool, as_json: bool) -> None:
+def _say(console: Console, lines: Iterable[str]) -> None:
+    """Lines as they are, however long, so that paths can be copied and output searched."""
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _outcome(
+    summary: dict[str, Any], lines: Iterable[str], quiet: bool, as_json: bool, table: Any = None
+) -> None:
+    """What a command came to, on standard output."""
+    console, _ = _consoles()
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
-        console.print(text, highlight=False, markup=False)
-
-
-def _finish(console: Console, report: Report, quiet: bool, as_json: bool) -> int:
-    from fastconv.tables import report_table
-
-    _show(console, report.as_dict(), report_table(report), quiet, as_json)
-    return report.exit_code
+        if table is not None:
+            console.print(table)
+        _say(console, lines)
 
 
 def _terminated(_signal: int, _frame: object) -> None:

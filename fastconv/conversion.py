@@ -37,7 +37,7 @@ def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
 def carry_out(prepared: Prepared, watch: Watch) -> Report:
     """The writing part of convert."""
     options = prepared.options
-    out = Path(options.out).expanduser()
+    out = options.out_path
     tasks = shard_tasks(list(prepared.plans))
     written = [
         *(f"{folder}/{task.name}" for task in tasks for folder in files.FOLDERS),

@@ -76,12 +76,15 @@ class Rates:
 
 def counts(progress: Progress, rates: tuple[float, float, float | None]) -> str:
     images, count, left = rates
-    text = (
-        f"{progress.images:,} of {progress.total_images:,} images  "
-        f"{progress.shards} of {progress.total_shards} shards  "
-        f"{images:,.0f} images/s  {size(count)}/s"
-    )
-    return text + (f"  {duration(left)} left" if left is not None else "")
+    parts = [f"{progress.images:,} of {progress.total_images:,} images"]
+    if progress.total_shards:
+        parts.append(f"{progress.shards:,} of {progress.total_shards:,} shards")
+    parts.append(f"{images:,.0f} images/s")
+    if progress.total_bytes:
+        parts.append(f"{size(count)}/s")
+    if left is not None:
+        parts.append(f"{duration(left)} left")
+    return "  ".join(parts)
 
 
 class LiveDisplay:
@@ -146,7 +149,7 @@ class LineDisplay:
         self._last = now
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self._console.print(text, soft_wrap=True)
 
 
 class QuietDisplay:

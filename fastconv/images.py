@@ -20,8 +20,8 @@ SUBSAMPLING = "420"
 def repair(data: bytes) -> tuple[bytes, int, int, str]:
     """An image of any format as (RGB JPEG, height, width, what it was).
 
-    CMYK and YCCK JPEGs are decoded by libjpeg-turbo and combined as TensorFlow does (r = k·c / 255 of
-    Adobe's inverted data), everything else by Pillow: the first frame, without alpha. Raises
+    CMYK and YCCK JPEGs are decoded by libjpeg-turbo and combined as TensorFlow does (r = k·c / 255
+    of Adobe's inverted data), everything else by Pillow: the first frame, without alpha. Raises
     BadImageError with the reason, which the caller puts behind the image's name.
     """
     status, _, _, components, _, _ = _jpeg.scan(data)

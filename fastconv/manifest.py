@@ -67,6 +67,17 @@ def _parse(path: Path, data: bytes) -> dict[str, Any]:
     return value
 
 
+def refuse_occupied(out: Path) -> None:
+    """OutputError where `out` already holds anything."""
+    names = contents(out)
+    if names:
+        shown = ", ".join(names[:4]) + (", …" if names[4:] else "")
+        raise OutputError(
+            f"{out}: already holds something ({shown}); choose an empty folder, or replace what "
+            f"fastconv wrote there with --overwrite"
+        )
+
+
 def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
     """Make way for `files` (relative paths) in `out`.
 
@@ -74,15 +85,10 @@ def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
     there is removed, and nothing else. Raises OutputError, with nothing removed, where a file that
     is not fastconv's own is in the way.
     """
-    names = contents(out)
-    if not names:
-        return
     if not overwrite:
-        shown = ", ".join(names[:4]) + (", …" if names[4:] else "")
-        raise OutputError(
-            f"{out}: already holds something ({shown}); choose an empty folder, or replace what "
-            f"fastconv wrote there with --overwrite"
-        )
+        refuse_occupied(out)
+    if not contents(out):
+        return
     ours = set(_written_before(out))
     in_the_way = [name for name in files if name not in ours and os.path.lexists(out / name)]
     if in_the_way:

@@ -74,5 +74,9 @@ class Options(SourceOptions):
         if self.seed < 0:
             raise UsageError(f"--seed is 0 or more, not {self.seed}")
 
+    @property
+    def out_path(self) -> Path:
+        return Path(self.out).expanduser()
+
     def shards_asked(self, split: Split) -> int | None:
         return self.train_shards if split == "train" else self.validation_shards

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from fastconv.errors import InputError
+from fastconv.manifest import refuse_occupied
 from fastconv.options import Options, Split
 from fastconv.plan import SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
@@ -35,11 +36,14 @@ class Prepared:
         return sha.hexdigest()
 
 
-def prepare(options: Options, watch: Watch) -> Prepared:
+def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     """List the source and plan the shards; nothing is written.
 
-    Raises InputError, naming the file, where something is missing or damaged.
+    Raises InputError, naming the file, where something is missing or damaged, and OutputError
+    where the output holds something already, unless it is to be overwritten or `to_write` is off.
     """
+    if not options.overwrite and to_write:
+        refuse_occupied(options.out_path)  # now, and not after an hour of listing
     dataset = load(options, watch.phase)
     watch.phase("planning")
     plans = []

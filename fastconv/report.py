@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from fastconv.catalog import Classes, Int64Array
 from fastconv.plan import SplitPlan
 
 WRITTEN_WITH_SKIPS = 1
+NAMED_AT_MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +120,17 @@ def label_mix(
     return worst
 
 
-def classes_without_images(plan: SplitPlan, classes: Classes, at_most: int = 3) -> str | None:
-    """A sentence about the classes that a split has no images of; None where there are none."""
-    counts = plan.catalog.class_counts(len(classes))
-    empty = [name for name, count in zip(classes.names, counts, strict=True) if count == 0]
-    if not empty:
-        return None
-    shown = ", ".join(empty[:at_most]) + (", …" if empty[at_most:] else "")
-    return (
-        f"{plan.catalog.split}: {len(empty)} of {len(classes)} classes have no images ({shown}); "
-        f"a class list of your own, with --synsets, gives labels without gaps"
-    )
+def classes_without_images(plans: Sequence[SplitPlan], classes: Classes) -> list[str]:
+    """What to say about classes that a split has no images of, or all splits alike."""
+    empty: dict[tuple[str, ...], list[str]] = {}
+    for plan in plans:
+        counts = plan.catalog.class_counts(len(classes)).tolist()
+        names = tuple(name for name, count in zip(classes.names, counts, strict=True) if not count)
+        if names:
+            empty.setdefault(names, []).append(plan.catalog.split)
+    return [
+        f"{' and '.join(splits)}: {len(names):,} of {len(classes):,} classes have no images "
+        f"({', '.join(names[:NAMED_AT_MOST])}{', …' if names[NAMED_AT_MOST:] else ''}); a class "
+        f"list of your own, with --synsets, gives labels without gaps"
+        for names, splits in empty.items()
+    ]

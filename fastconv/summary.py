@@ -20,7 +20,6 @@ from fastconv.report import (
     label_mix,
 )
 from fastconv.shard import ShardResult
-from fastconv.sources.assemble import Dataset
 from fastconv.version import __version__
 
 
@@ -119,8 +118,9 @@ def make_report(
         )  # fmt: skip
         repaired += mended
         skipped += bad
-        odd += _odd(plan, dataset)
+        odd += _odd(plan)
         first += len(plan.order)
+    odd += classes_without_images(prepared.plans, dataset.classes)
     if dataset.bad_boxes:
         odd.append(f"boxes: {len(dataset.bad_boxes)} annotation files could not be used")
     if dataset.unmatched_boxes:
@@ -128,12 +128,9 @@ def make_report(
     return Report(out, tuple(splits), tuple(repaired), tuple(skipped), tuple(odd), seconds, workers)
 
 
-def _odd(plan: SplitPlan, dataset: Dataset) -> list[str]:
+def _odd(plan: SplitPlan) -> list[str]:
     odd = []
     catalog = plan.catalog
-    without = classes_without_images(plan, dataset.classes)
-    if without:
-        odd.append(without)
     if catalog.unlabelled:
         odd.append(f"{catalog.split}: {len(catalog.unlabelled)} images without a label")
     odd += [f"{catalog.split}: {count} {reason}" for reason, count in catalog.left_out.items()]

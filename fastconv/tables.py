@@ -6,9 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from fastconv.display import duration, size
 from fastconv.prepare import Prepared
@@ -32,7 +30,7 @@ def source_lines(prepared: Prepared) -> list[str]:
 def plan_dict(prepared: Prepared) -> dict[str, Any]:
     """The plan as values that JSON knows."""
     options, dataset = prepared.options, prepared.dataset
-    out = Path(options.out).expanduser()
+    out = options.out_path
     return {
         "out": str(out),
         "source": {
@@ -69,9 +67,10 @@ def free_bytes(out: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def plan_table(prepared: Prepared) -> RenderableType:
+def plan_table(prepared: Prepared) -> tuple[Table, list[str]]:
+    """The plan as a table, and what there is to say about it, a line each."""
     options = prepared.options
-    table = Table(title="plan", title_justify="left")
+    table = Table()
     table.add_column("split")
     for name in ("images", "classes", "boxes", "shards", "images a shard", "bytes"):
         table.add_column(name, justify="right")
@@ -99,20 +98,20 @@ def plan_table(prepared: Prepared) -> RenderableType:
                 f"{catalog.split}: {plan.shard_count} shards are not divisible by "
                 f"{options.slim_threads} slim threads, so they are cut evenly, as one part (T = 1)"
             )
-        without = classes_without_images(plan, prepared.dataset.classes)
-        notes += [without] if without else []
         if catalog.unlabelled:
             notes.append(f"{catalog.split}: {len(catalog.unlabelled)} images without a label")
         notes += [f"{catalog.split}: {n:,} {reason}" for reason, n in catalog.left_out.items()]
-    out = Path(options.out).expanduser()
+    notes += classes_without_images(prepared.plans, prepared.dataset.classes)
+    out = options.out_path
     need, free = prepared.output_bytes, free_bytes(out)
     verdict = "" if need <= free else "; THIS DOES NOT FIT"
     notes.append(f"disk at {out}: about {size(need)} needed, {size(free)} free{verdict}")
-    return Group(table, Text("\n".join(notes)))
+    return table, notes
 
 
-def report_table(report: Report) -> RenderableType:
-    table = Table(title=str(report.out), title_justify="left")
+def report_table(report: Report) -> tuple[Table, list[str]]:
+    """The outcome as a table, and what there is to say about it, a line each."""
+    table = Table()
     table.add_column("split")
     for name in ("shards", "found", "written", "repaired", "skipped", "boxes", "bytes"):
         table.add_column(name, justify="right")
@@ -129,9 +128,10 @@ def report_table(report: Report) -> RenderableType:
         )
     rate = report.written / max(report.seconds, 1e-9)
     speed = size(report.bytes / max(report.seconds, 1e-9))
+    workers = f"{report.workers} worker{'s' if report.workers > 1 else ''}"
     lines = [
-        f"{report.written:,} images in {duration(report.seconds)} with {report.workers} "
-        f"worker{'s' if report.workers > 1 else ''}: {rate:,.0f} images/s, {speed}/s"
+        f"{report.out}: {report.written:,} images in {duration(report.seconds)} with {workers}: "
+        f"{rate:,.0f} images/s, {speed}/s"
     ]
     for split in report.splits:
         if split.worst_mix:
@@ -145,4 +145,4 @@ def report_table(report: Report) -> RenderableType:
         lines += [f"{kind}: {note.image} ({note.reason})" for note in notes[:NOTES_SHOWN]]
         if len(notes) > NOTES_SHOWN:
             lines.append(f"{kind}: and {len(notes) - NOTES_SHOWN} more, all in manifest.json")
-    return Group(table, Text("\n".join(lines)))
+    return table, lines

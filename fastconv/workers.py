@@ -59,6 +59,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     task: Any = None
+    turn: int = 0
 
 
 class Crew:
@@ -119,19 +120,35 @@ class Crew:
     def run(self, tasks: Iterable[Any], on_tick: Callable[[], None]) -> Iterator[tuple[Any, Any]]:
         """Yield (task, result) as tasks are done, in any order; on_tick is called ten times a
         second. Raises what a task raised, or WorkerError where a worker died."""
-        queue = iter(tasks)
+        for _, task, result in self._run(tasks, on_tick):
+            yield task, result
+
+    def map(self, tasks: Iterable[Any]) -> Iterator[Any]:
+        """Yield the tasks' results in the tasks' order, else like run()."""
+        waiting: dict[int, Any] = {}
+        turn = 0
+        for done, _, result in self._run(tasks, lambda: None):
+            waiting[done] = result
+            while turn in waiting:
+                yield waiting.pop(turn)
+                turn += 1
+
+    def _run(
+        self, tasks: Iterable[Any], on_tick: Callable[[], None]
+    ) -> Iterator[tuple[int, Any, Any]]:
+        queue = enumerate(tasks)
         for worker in self._workers:
             self._give(worker, queue)
         while busy := {w.connection: w for w in self._workers if w.task is not None}:
             for connection in wait(list(busy), TICK_SECONDS):
                 worker = busy[connection]  # type: ignore[index]
-                task, answer = worker.task, self._receive(worker)
+                turn, task, answer = worker.turn, worker.task, self._receive(worker)
                 self._give(worker, queue)
-                yield task, answer
+                yield turn, task, answer
             on_tick()
 
-    def _give(self, worker: _Worker, queue: Iterator[Any]) -> None:
-        worker.task = next(queue, None)
+    def _give(self, worker: _Worker, queue: Iterator[tuple[int, Any]]) -> None:
+        worker.turn, worker.task = next(queue, (0, None))
         if worker.task is not None:
             try:
                 worker.connection.send(worker.task)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fastconv.sample import make_sample
 
@@ -54,6 +56,23 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
             out, classes=3, train_images=60, validation_images=20, seed=2, tree=True
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class tree that takes a worker some ten seconds: every image must be re-encoded."""
+    tree = tmp_path_factory.mktemp("slow")
+    buffer = io.BytesIO()
+    Image.effect_noise((1000, 800), 80).convert("RGB").save(buffer, "PNG", compress_level=1)
+    first = tree / "a" / "0000.png"
+    for number in range(400):
+        path = tree / "ab"[number % 2] / f"{number:04d}.png"
+        path.parent.mkdir(exist_ok=True)
+        if number == 0:
+            first.write_bytes(buffer.getvalue())
+        else:
+            os.link(first, path)
+    return tree
 
 
 def digests(out: Path, *folders: str) -> dict[str, str]:

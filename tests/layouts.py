@@ -55,7 +55,9 @@ def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
-def tar_of_tars(tree: Path, target: Path, format: int, prefix: str = "", strays: bool = False) -> None:
+def tar_of_tars(
+    tree: Path, target: Path, format: int, prefix: str = "", strays: bool = False
+) -> None:
     """The train archive from a tree, in a tar format of choice, members in a shuffled order."""
     order = random.Random(7)
     with tarfile.open(target, "w", format=format) as outer:

@@ -212,6 +212,12 @@ def test_a_real_file_takes_the_fast_path() -> None:
         ),
         pytest.param([(9, 8, 50, None)], [(180, 0, 1000, 200)], id="missing-ymax-is-minus-1"),
         pytest.param([(1, 1, 2, 2)] * 2, [(20, 25, 40, 50)] * 2, id="twice"),
+        pytest.param(
+            [(5, 0, 50, 40), (-1, 0, 5, 4), (6, 0, 9, 9), (-1, 0, 5, 4)],
+            [(100, 0, 1000, 1000)],
+            id="first-end",
+        ),
+        pytest.param([("5<b>6</b>7", 0, 50, 40)], [(100, 0, 1000, 1000)], id="text-before-child"),
     ],
 )
 def test_golden(boxes: list[Corners], expected: list[tuple[int, int, int, int]]) -> None:
@@ -265,6 +271,10 @@ def test_no_box_needs_no_size() -> None:
     assert parse(voc_xml((-1, 0, 1, 1), width="x")) == []
 
 
+def test_many_elements_are_not_deep_ones() -> None:
+    assert parse("<a>" + "<b/>" * 1000 + voc_xml((1, 1, 2, 2)) + "</a>") == [(20, 25, 40, 50)]
+
+
 # --- what is refused
 
 
@@ -280,6 +290,7 @@ def test_no_box_needs_no_size() -> None:
         (voc_xml((1, 2, 3, 4)).replace("width", "w"), "missing or not above 0: -1 and 400"),
         ("", "no well-formed XML: no element found"),
         ("hello", "no well-formed XML"),
+        (voc_xml((1, 2, 3, 4), name="]]>"), "no well-formed XML"),
         (voc_xml((1, 2, 3, 4))[:-3], "no well-formed XML"),
         (voc_xml((1, 2, 3, 4)) + "<more/>", "no well-formed XML"),
         (voc_xml((1, 2, 3, 4)).replace("ILSVRC_2012", "a & b"), "no well-formed XML"),
@@ -436,6 +447,8 @@ def test_strays_are_passed_by(archive: Path) -> None:
             ("link.xml", tarfile.SYMTYPE, b""),
             ("hard.xml", tarfile.LNKTYPE, b""),
             ("pipe.xml", tarfile.FIFOTYPE, b""),
+            ("l" * 200 + ".xml", tarfile.DIRTYPE, b""),
+            ("old/", tarfile.AREGTYPE, b""),
             ("readme.txt", tarfile.REGTYPE, b"x" * 700),
             ("d/._x.xml", tarfile.REGTYPE, b"macOS"),
             ("._y.xml", tarfile.REGTYPE, b"macOS"),
@@ -443,7 +456,7 @@ def test_strays_are_passed_by(archive: Path) -> None:
             ("contiguous.xml", tarfile.CONTTYPE, b"<b/>"),
         ]:
             info = tarfile.TarInfo(name)
-            info.type, info.size = kind, len(data)
+            info.type, info.size = kind, len(data) if data else 700
             if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
                 info.linkname = "t" * 200
             tar.addfile(info, io.BytesIO(data) if data else None)
@@ -489,9 +502,7 @@ def test_truncated_gzip_at_any_point(archive: Path) -> None:
     data = gz(tar_of(members_of(30)))
     assert len(listed(put(archive, data))) == 60
     for length in [2, 9, 10, 11, 100, *range(300, len(data), 97), len(data) - 9, len(data) - 1]:
-        with pytest.raises(
-            InputError, match=rf"gz, .* cut off: the file ends at byte {length};"
-        ):
+        with pytest.raises(InputError, match=rf"gz, .* cut off: the file ends at byte {length};"):
             listed(put(archive, data[:length]))
 
 
@@ -503,8 +514,11 @@ def test_truncated_tar_at_any_point(archive: Path) -> None:
             listed(put(archive, data[:length]))
     # gzip's own length and checksum prove that nothing is missing.
     assert len(listed(put(archive, gz(data[:end])))) == 4
-    with pytest.raises(InputError, match="cut off"):
-        listed(put(archive, gz(data[: end - 512])))
+    inner = {f"{A}.tar.gz": gz(data[:end])}
+    assert len(listed(put(archive, tar_of(inner)))) == 4
+    for length in (end - 512, end + 100):
+        with pytest.raises(InputError, match=rf"cut off: the archive ends at byte {length}"):
+            listed(put(archive, gz(data[:length])))
 
 
 def test_corrupt_gzip(archive: Path) -> None:
@@ -682,6 +696,12 @@ def test_csv(tmp_path: Path) -> None:
     expected += [[0.0059, 0.262, 0.7545, 0.994], [0.006, 0.262, 0.7545, 0.994]]
     assert np.array_equal(boxes.coords, np.array(expected).astype(np.float32))
     equal(read_boxes(path, SYNSETS), boxes)
+
+
+def test_csv_of_names_that_begin_alike(tmp_path: Path) -> None:
+    boxes = read_boxes_csv(put(tmp_path / "b.csv", b"b,0,0,.5,1\nb+x,0,0,.25,1\nb,0,0,.125,1\n"))
+    assert list(boxes.stems) == [b"b", b"b+x"]
+    assert boxes.coords[:, 2].tolist() == [0.125, 0.5, 0.25]
 
 
 def test_csv_of_the_twin_equals_the_xml(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
@@ -15,30 +14,12 @@ from typing import Any
 
 import pytest
 from conftest import leftovers
-from PIL import Image
 
 import fastconv
 from fastconv.errors import InputError
 from fastconv.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A class tree that takes a worker some ten seconds: every image must be re-encoded."""
-    tree = tmp_path_factory.mktemp("slow")
-    buffer = io.BytesIO()
-    Image.effect_noise((1000, 800), 80).convert("RGB").save(buffer, "PNG", compress_level=1)
-    first = tree / "a" / "0000.png"
-    for number in range(400):
-        path = tree / "ab"[number % 2] / f"{number:04d}.png"
-        path.parent.mkdir(exist_ok=True)
-        if number == 0:
-            first.write_bytes(buffer.getvalue())
-        else:
-            os.link(first, path)
-    return tree
 
 
 def command(*words: object) -> list[str]:
@@ -279,7 +260,5 @@ def test_what_the_progress_function_raises_ends_the_job(
         raise Mine
 
     with pytest.raises(Mine):
-        fastconv.convert(
-            fastconv.Options(source=mini, out=tmp_path / "out"), WhenWriting(refuse)
-        )
+        fastconv.convert(fastconv.Options(source=mini, out=tmp_path / "out"), WhenWriting(refuse))
     assert leftovers(tmp_path / "out") == []

@@ -80,7 +80,9 @@ def _last_whole(data: bytes) -> int:
 
 
 @pytest.mark.parametrize("workers", [1, 5])
-def test_workers_change_no_byte(reference: Path, sample: Path, tmp_path: Path, workers: int) -> None:
+def test_workers_change_no_byte(
+    reference: Path, sample: Path, tmp_path: Path, workers: int
+) -> None:
     run(sample, tmp_path / "out", workers=workers, **SHARDS)
     assert digests(tmp_path / "out") == digests(reference)
     for name in ("labels.txt", "manifest.json"):
@@ -88,9 +90,7 @@ def test_workers_change_no_byte(reference: Path, sample: Path, tmp_path: Path, w
 
 
 @pytest.mark.parametrize("layout", ["tree", "flat", "kaggle"])
-def test_layouts_change_no_byte(
-    reference: Path, sample: Path, tmp_path: Path, layout: str
-) -> None:
+def test_layouts_change_no_byte(reference: Path, sample: Path, tmp_path: Path, layout: str) -> None:
     labels = sample / "imagenet_2012_validation_synset_labels.txt"
     options: dict[str, Any] = {}
     if layout == "tree":

@@ -82,7 +82,7 @@ def _leaf_synsets(where: str, meta: bytes) -> dict[str, str]:
     wordnet_height and num_train_images.
     """
     try:
-        from scipy.io import loadmat  # type: ignore[import-untyped]
+        from scipy.io import loadmat
     except ImportError as error:
         raise UsageError(
             "the development kit's meta.mat is read with SciPy, which is missing: "

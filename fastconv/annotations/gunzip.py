@@ -38,8 +38,7 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         offset += len(piece)
         rest = piece
-        held_back = False
-        while rest or held_back:
+        while rest:
             if not inside:
                 rest = rest.lstrip(b"\0")
                 if not rest:
@@ -58,9 +57,8 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
             if data:
                 yield data
             inside = not decompressor.eof
+            # Output that zlib still holds comes with the next input; at least the trailer follows.
             rest = decompressor.unconsumed_tail if inside else decompressor.unused_data
-            # zlib may have taken in all of its input and still hold output.
-            held_back = inside and len(data) == OUTPUT_BYTES
     if inside:
         raise DamageError(f"the gzip data are cut off: the file ends at byte {offset}")
 

@@ -6,7 +6,6 @@ same sizes, so that what is tried or measured on it holds for ImageNet. See make
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from fastconv.sample.make import Made, Setup, make_all
 from fastconv.sample.photos import find_photos
 from fastconv.sample.plan import plan_train, plan_validation, spread_classes
 from fastconv.sample.write import write_sample
+from fastconv.workers import usable_cores
 
 __all__ = ["SampleReport", "make_sample"]
 
@@ -47,13 +47,6 @@ def _check(classes: int, train_images: int, validation_images: int, seed: int) -
         raise UsageError(f"{validation_images} validation images: at least 1 is needed")
     if seed < 0:
         raise UsageError(f"seed {seed}: it must not be negative")
-
-
-def _cpus() -> int:
-    """The CPUs that this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _counted(
@@ -87,9 +80,6 @@ def make_sample(
     on, one image of each odd kind is among them. ``on_progress(done, total)`` is called after
     each image.
 
-    From 200 images on, worker processes are spawned, so a script that calls this needs the usual
-    ``if __name__ == "__main__":`` around what it runs.
-
     Raises UsageError for counts that make no sample, InputError for photographs that cannot be
     read, OutputError when ``out`` holds files already or cannot be written.
     """
@@ -101,7 +91,7 @@ def make_sample(
     found = find_photos(photos) if photos is not None else ()
     wnids = spread_classes(imagenet_synsets(), classes)
     jobs = plan_train(wnids, train_images, seed) + plan_validation(classes, validation_images, seed)
-    cpus = workers if workers is not None else _cpus()
+    cpus = workers if workers is not None else usable_cores()
     try:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):

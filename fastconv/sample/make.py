@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from fastconv.errors import WorkerError
 from fastconv.sample.boxes import annotation
 from fastconv.sample.encode import draw_form, encode
 from fastconv.sample.odd import encode_odd
@@ -23,6 +18,7 @@ from fastconv.sample.photos import cut_photo
 from fastconv.sample.plan import ImageJob
 from fastconv.sample.scene import draw
 from fastconv.sample.style import style_of
+from fastconv.workers import Crew
 
 _CHUNK_IMAGES = 16
 # Below this, starting processes takes longer than they save.
@@ -79,35 +75,22 @@ def make_image(setup: Setup, job: ImageJob) -> Made:
     return Made(job, data, xml)
 
 
-def _make_chunk(setup: Setup, jobs: list[ImageJob]) -> list[Made]:
-    return [make_image(setup, job) for job in jobs]
+def open_setup(setup: Setup) -> Callable[[list[ImageJob]], list[Made]]:
+    """What a worker process calls once: the function that makes the images of some jobs."""
+    return lambda jobs: [make_image(setup, job) for job in jobs]
 
 
 def make_all(setup: Setup, jobs: list[ImageJob], workers: int) -> Generator[Made, None, None]:
     """The images of ``jobs`` in their order, made by ``workers`` processes if there are many.
 
-    Only a few chunks a worker are ever made ahead of the reader. Raises WorkerError when a
-    process dies.
+    Raises WorkerError when a process dies.
     """
     if workers < 2 or len(jobs) < _POOL_IMAGES_MIN:
         for job in jobs:
             yield make_image(setup, job)
         return
     chunks = [jobs[i : i + _CHUNK_IMAGES] for i in range(0, len(jobs), _CHUNK_IMAGES)]
-    workers = min(workers, len(chunks))
-    ahead: deque[Future[list[Made]]] = deque()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        try:
-            for chunk in chunks:
-                ahead.append(pool.submit(_make_chunk, setup, chunk))
-                if len(ahead) > 3 * workers:
-                    yield from ahead.popleft().result()
-            while ahead:
-                yield from ahead.popleft().result()
-        except BrokenProcessPool as error:
-            raise WorkerError(
-                "a process that made sample images ended early, perhaps for lack of memory; "
-                "try again with fewer workers"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    count = min(workers, len(chunks))
+    with Crew(count, (__name__, open_setup.__name__), lambda _worker: (setup,)) as crew:
+        for made in crew.map(chunks):
+            yield from made

@@ -1,0 +1,76 @@
+# make demo | test | lint | test-peers | wheel | clean
+#
+# Nothing is installed outside this folder: a command's environment is made when it is first asked
+# for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
+# package is built from have changed. PYTHON=python3.12 chooses the interpreter.
+
+PYTHON ?= python3
+JOBS ?= 2
+
+# An environment is of one interpreter and one folder: a moved copy makes its own.
+KEY := $(shell '$(PYTHON)' -c 'import os, sys, zlib; print("%d.%d-%08x" % (*sys.version_info[:2], zlib.crc32(os.getcwd().encode())))' 2>/dev/null)
+RUN := .venv/run-$(KEY)
+TEST := .venv/test-$(KEY)
+DEV := .venv/dev-$(KEY)
+PEERS := .venv-peers/peers-$(KEY)
+BUILT_FROM := pyproject.toml setup.py tools/setup_venv.sh $(wildcard ext/* fastconv/*.pxd)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test test-peers lint lint-ruff lint-format lint-types test-architecture wheel clean
+
+help:
+	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
+	@echo 'make test        every test but those that need TensorFlow or DALI'
+	@echo 'make test-peers  those: records and indexes read by TensorFlow, DALI and tfrecord'
+	@echo 'make lint        ruff, its format, and mypy --strict'
+	@echo 'make wheel       the distributions in dist/, the wheel tried in an empty environment'
+	@echo 'make clean       remove what these made, the environments with it'
+
+# A stamp's environment serves those with fewer extras too, so their stamps are touched as well.
+$(RUN) $(TEST) $(DEV) $(PEERS): $(BUILT_FROM)
+	@PYTHON='$(PYTHON)' tools/setup_venv.sh $(@D) '$(KEY)'
+	@echo 'installing fastconv$(EXTRAS) in $(@D) …'
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -e '.$(EXTRAS)'
+	@touch $(SERVES)
+
+$(RUN): SERVES = $(RUN)
+$(TEST): EXTRAS = [test]
+$(TEST): SERVES = $(RUN) $(TEST)
+$(DEV): EXTRAS = [test,dev]
+$(DEV): SERVES = $(RUN) $(TEST) $(DEV)
+$(PEERS): EXTRAS = [test,peers]
+$(PEERS): SERVES = $(PEERS)
+
+demo: $(RUN)
+	@$(BIN)/python tools/demo.py demo
+
+test: $(TEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+test-peers: $(PEERS)
+	.venv-peers/bin/python -m pytest tests/peers $(ARGS)
+
+lint: lint-ruff lint-format lint-types
+
+lint-ruff: $(DEV)
+	$(BIN)/python -m ruff check
+
+lint-format: $(DEV)
+	$(BIN)/python -m ruff format --check
+
+lint-types: $(DEV)
+	$(BIN)/python -m mypy --strict
+
+test-architecture: $(TEST)
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+wheel: $(DEV)
+	@PYTHON='$(PYTHON)' $(BIN)/python tools/check_wheel.py dist
+
+clean:
+	rm -rf .venv .venv-peers demo build dist *.egg-info fastconv/*.so
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find fastconv tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
