@@ -110,7 +110,8 @@ class LiveDisplay:
         if not progress.total_images:
             self._live.update(Text(f"{progress.phase} …"))
             return
-        bar = ProgressBar(total=progress.total_images, completed=progress.images)
+        bar = Table.grid(expand=True)  # which ends the bar's line, as the bar itself does not
+        bar.add_row(ProgressBar(total=progress.total_images, completed=progress.images))
         workers = Table.grid(padding=(0, 2))
         for number, worker in enumerate(progress.workers[:WORKERS_SHOWN]):
             shard = worker.shard if worker.state != "idle" else ""

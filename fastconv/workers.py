@@ -11,6 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from fastconv import errors
 from fastconv.errors import FastconvError, WorkerError
 
 TICK_SECONDS = 0.1
+LEAVE_SECONDS = 0.5
 START = "import sys; sys.path[:] = {path!r}; from fastconv.worker import main; main({fd}, {parent})"
 
 
@@ -184,8 +187,12 @@ class Crew:
         for worker in self._workers:
             worker.process.kill()
             worker.connection.close()
+        deadline = time.monotonic() + LEAVE_SECONDS
         for worker in self._workers:
-            # One that hangs in the kernel, on a dead network disk, is not waited for.
-            with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(timeout=0.5)
+            try:
+                worker.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                # It is in the kernel, syncing to a slow disk or a dead one: that must not hold up
+                # whoever pressed Ctrl-C. It dies as soon as it comes back.
+                threading.Thread(target=worker.process.wait, daemon=True).start()
         self._workers.clear()

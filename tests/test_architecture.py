@@ -23,11 +23,14 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 LAYERS: dict[str, tuple[str, ...]] = {
     "compiled": ("_columns", "_jpeg", "_process", "_reader", "_shard", "_tar", "_tfrecord"),
     "ground": ("errors", "shared", "version"),
-    "single things": ("atomic", "board", "example", "images", "names", "options", "reader"),
+    "single things": (
+        *("atomic", "board", "example", "images", "names", "options", "reader"),
+        *("worker", "workers"),
+    ),
     "columns and files": ("annotations", "catalog", "index", "manifest", "progress", "writer"),
     "what is to be done": ("plan", "records", "sample", "sources"),
     "prepared": ("job", "prepare", "report"),
-    "the work": ("shard", "worker", "workers"),
+    "the work": ("shard",),
     "its account": ("summary",),
     "the whole": ("conversion",),
     "what a person sees": ("display",),
@@ -65,7 +68,7 @@ def imported(module: str) -> frozenset[str]:
         text = COMPILED[module].read_text(encoding="utf-8")
         found = re.findall(r"^\s*(?:from\s+([\w.]+)\s+)?c?import\s+([\w.]+)", text, re.MULTILINE)
         return frozenset(origin or name for origin, name in found)
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)

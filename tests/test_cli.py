@@ -140,7 +140,17 @@ def test_help_and_version() -> None:
 def test_a_terminal_sees_a_live_display(slow: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastconv", "shards", str(slow), "--out", str(tmp_path / "out")],
+        [
+            sys.executable,
+            "-m",
+            "fastconv",
+            "shards",
+            str(slow),
+            "--out",
+            str(tmp_path / "out"),
+            "--workers",
+            "2",
+        ],
         stdout=theirs,
         stderr=theirs,
         cwd=ROOT,
@@ -148,7 +158,8 @@ def test_a_terminal_sees_a_live_display(slow: Path, tmp_path: Path) -> None:
     )
     os.close(theirs)
     shown, deadline = b"", time.monotonic() + 60
-    while not all(part in shown for part in (b"\x1b[", b"of 400 images", b"worker 0", b" left")):
+    parts = (b"\x1b[", b"of 400 images", b" left", b"worker 0", b"worker 1")
+    while not all(part in shown for part in parts):
         assert time.monotonic() < deadline, shown
         shown += os.read(ours, 65536)
     process.send_signal(signal.SIGINT)

@@ -19,6 +19,7 @@ import fastconv
 from fastconv.errors import InputError
 from fastconv.progress import Progress
 
+UNSHARE = ("unshare", "--mount", "--map-root-user")  # so that mounting needs no privilege
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -142,8 +143,7 @@ def on_its_own_disk(options: str, folder: Path, *words: object) -> subprocess.Co
     )
     folder.mkdir()
     return subprocess.run(
-        ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh", options, str(folder)]
-        + command(*words),
+        [*UNSHARE, "sh", "-c", script, "sh", options, str(folder), *command(*words)],
         capture_output=True,
         text=True,
         cwd=ROOT,

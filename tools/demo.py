@@ -45,22 +45,22 @@ def show_head(path: Path, lines: int = 3) -> None:
             print(f"    {line.rstrip()}")
 
 
-def short(values: np.ndarray | list[bytes]) -> str:
+def short(values: np.ndarray) -> str:
     shown = []
     for value in islice(values, 4):
-        if isinstance(value, bytes) and len(value) > 60:
+        if isinstance(value, np.floating):
+            shown.append(f"{value:.4g}")
+        elif isinstance(value, bytes) and len(value) > 60:
             shown.append(f"{value[:8]!r}… ({len(value):,} bytes)")
         else:
-            shown.append(repr(value.item() if isinstance(value, np.generic) else value))
+            shown.append(f"{value!r}" if isinstance(value, bytes) else f"{value}")
     return ", ".join([*shown, "…"] if len(values) > len(shown) else shown) or "(none)"
 
 
 def show_record(shard: Path) -> None:
-    """The first record with a box, or else the last of all."""
-    for number, payload in enumerate(fastconv.read_records(shard)):
-        features = fastconv.parse_example(payload)
-        if len(features.get("image/object/bbox/xmin", ())):
-            break
+    """The first record that has boxes."""
+    records = enumerate(map(fastconv.parse_example, fastconv.read_records(shard)))
+    number, features = next(pair for pair in records if len(pair[1]["image/object/bbox/xmin"]))
     print(f"record {number} of {shard}:")
     for name, values in sorted(features.items()):
         print(f"    {name:<28} {short(values)}")
