@@ -6,7 +6,7 @@ A fenced block is run where an HTML comment stands on the line before it:
   these print (standard output and error together), where ``…`` stands for any text, and a line of
   nothing else for any lines. A command must succeed, unless the next one is ``echo $?``.
 - ``<!-- run -->`` before an sh block: a script; what it prints is not looked at.
-- ``<!-- run -->`` before a python block: a program; ``<!-- output -->`` before the text block behind
+- ``<!-- run -->`` before a python block: a program; ``<!-- output -->`` before the text block after
   it says what it prints. ``<!-- run tensorflow -->`` does so only where TensorFlow is installed.
 
 The blocks of one document are run in order, in a folder that holds a small sample ``imagenet``.
@@ -34,7 +34,7 @@ from fastconv.report import WRITTEN_WITH_SKIPS
 from fastconv.sample import make_sample
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 # Documents that code refers to already, though they are still to be written.
 PROMISED = {"docs/performance.md"}
 

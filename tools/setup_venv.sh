@@ -19,7 +19,11 @@ stop() {
 
 asked=${PYTHON:-python3}
 # The interpreter below an environment that may be active: that one could be the one to replace.
-python=$("$asked" -c 'import sys; print(getattr(sys, "_base_executable", None) or sys.executable)') ||
+python=$("$asked" -c '
+import os, sys
+below = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
+print(below if sys.prefix != sys.base_prefix and os.access(below, os.X_OK) else sys.executable)
+') ||
     stop "'$asked' does not run; install Python 3.10 or newer, or name one: make PYTHON=python3.12"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     stop "$("$python" -V) is too old; name a Python 3.10 or newer: make PYTHON=python3.12"
