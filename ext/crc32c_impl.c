@@ -24,7 +24,7 @@
 static uint32_t bytewise[8][256];      /* slicing by 8, for machines without the instruction */
 static uint32_t shift_long[4][256];    /* times x^(8 LONG) */
 static uint32_t shift_short[4][256];   /* times x^(8 SHORT) */
-static uint32_t shift_size[5][256];    /* times x^(8 b 256^k), k the row */
+static uint32_t shift_size[8][256];    /* times x^(8 b 256^k), k the row */
 
 static uint32_t multiply(uint32_t a, uint32_t b)
 {
@@ -140,7 +140,7 @@ void fc_crc32c_init(void)
     make_shift(shift_long, LONG);
     make_shift(shift_short, SHORT);
     uint32_t step = X8;
-    for (int k = 0; k < 5; k++) {
+    for (int k = 0; k < 8; k++) {
         uint32_t power = X0;
         for (int b = 0; b < 256; b++) {
             shift_size[k][b] = power;
@@ -161,7 +161,7 @@ uint32_t fc_crc32c(uint32_t crc, const void *p, size_t n)
 
 uint32_t fc_crc32c_join(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
 {
-    for (int k = 0; k < 5; k++, size_b >>= 8)
+    for (int k = 0; k < 8; k++, size_b >>= 8)
         if (size_b & 255)
             crc_a = multiply(shift_size[k][size_b & 255], crc_a);
     return crc_a ^ crc_b;

@@ -8,18 +8,20 @@ from pathlib import Path
 
 from fastconv.errors import OutputError
 
+AGAIN = "run again, with --overwrite"
+
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said when `path` was to be written, and what to do about it."""
     import errno
 
     advice = {
-        errno.ENOSPC: "free some space, then run again",
-        errno.EDQUOT: "your quota is used up: free some space, then run again",
+        errno.ENOSPC: f"free some space, then {AGAIN}",
+        errno.EDQUOT: f"your quota is used up: free some space, then {AGAIN}",
         errno.EROFS: "choose another folder with --out",
         errno.EACCES: "choose a folder that you may write to",
         errno.EPERM: "choose a folder that you may write to",
-    }.get(error.errno or 0, "mend that, then run again")
+    }.get(error.errno or 0, f"mend that, then {AGAIN}")
     return OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}; {advice}")
 
 

@@ -11,6 +11,7 @@ from fastconv.shared import anonymous_file
 
 # Slots of a worker, as keep_impl.h numbers them.
 ROW, RECORDS, BYTES, STATE = 1, 2, 3, 4
+NO_ROW = -1  # no image is in hand
 IDLE, WRITING, SYNCING = 0, 1, 2
 STATE_NAMES = ("idle", "writing", "syncing")
 
@@ -26,7 +27,10 @@ class Board:
     def create(cls, workers: int) -> Board:
         fd = anonymous_file()
         os.ftruncate(fd, workers * _shard.BOARD_SLOTS * 8)
-        return cls.attach(fd)
+        board = cls.attach(fd)
+        for worker in range(workers):
+            board.of(worker)[ROW] = NO_ROW
+        return board
 
     @classmethod
     def attach(cls, fd: int) -> Board:

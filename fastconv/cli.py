@@ -90,7 +90,8 @@ def cli() -> None:
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="What to do about a bad image: end the job, or leave the image out.",
+    help="What to do about a bad image, an image without a label, or a bad box file: end the job, "
+    "or leave it out.",
 )
 @click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
 @click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
@@ -146,10 +147,34 @@ def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_js
 
 @cli.command()
 @click.argument("out")
-@click.option("--classes", type=click.IntRange(1, 1000), default=20, show_default=True)
-@click.option("--train-images", type=click.IntRange(1), default=400, show_default=True)
-@click.option("--validation-images", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--classes",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="How many of ImageNet's classes.",
+)
+@click.option(
+    "--train-images",
+    type=click.IntRange(1),
+    default=400,
+    show_default=True,
+    help="Images in the train archive.",
+)
+@click.option(
+    "--validation-images",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Images in the validation archive.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Another seed gives other images.",
+)
 @click.option("--photos", metavar="DIR", help="Cut the images from the photographs below DIR.")
 @click.option("--tree", is_flag=True, help="Also write the class folders, below OUT/tree.")
 @click.option(

@@ -82,12 +82,15 @@ def _write(
         stack.callback(os.close, board.fd)
         job = Job(plan_fd)
 
-        def in_hand(worker: int) -> str:
+        def in_hand(worker: int, task: ShardTask | None) -> str:
             row = board.of(worker)[ROW]
-            task = max((task for task in tasks if task.start <= row), key=lambda t: t.start)
+            if task is None:
+                return " before it had a shard in hand"
+            if not task.start <= row < task.stop:
+                return f" with {task.name} in hand, at none of its records; it was not written"
             return (
-                f" with {job.describe(row)} in hand, record {row - task.start} of {task.name}; "
-                f"that shard was not written"
+                f" with {job.describe(row)} in hand, record {row - task.start} of {task.name}, "
+                f"which was not written"
             )
 
         def arguments(worker: int) -> tuple[Any, ...]:

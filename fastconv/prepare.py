@@ -61,14 +61,16 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
 def _refuse_what_would_be_skipped(dataset: Dataset) -> None:
     for catalog in dataset.catalogs:
         if catalog.unlabelled:
+            labels = "give --validation-labels, " if catalog.split == "validation" else ""
             raise InputError(
-                f"{catalog.unlabelled[0]}: has no label, as {len(catalog.unlabelled)} "
-                f"{catalog.split} images have none; give --validation-labels, sort the images into "
-                f"class folders, or leave them out with --on-error skip"
+                f"{catalog.unlabelled[0]}: has no label (of {catalog.split} images without one "
+                f"there are {len(catalog.unlabelled):,}); {labels}sort the images into class "
+                f"folders, or leave them out with --on-error skip"
             )
     if dataset.bad_boxes:
         member, reason = dataset.bad_boxes[0]
+        where = member if member.startswith("/") else f"{dataset.found.boxes}: {member}"
         raise InputError(
-            f"{dataset.found.boxes}: {member}: {reason} ({len(dataset.bad_boxes)} such files); "
-            f"mend it, or leave such boxes out with --on-error skip"
+            f"{where}: {reason} (of such files there are {len(dataset.bad_boxes):,}); mend it, or "
+            f"leave such boxes out with --on-error skip"
         )

@@ -71,7 +71,8 @@ class Watch:
         workers = []
         for worker in range(board.workers):
             slots = board.of(worker)
-            shard = names[max(0, bisect_right(starts, slots[ROW]) - 1)]
+            at = bisect_right(starts, slots[ROW]) - 1
+            shard = names[at] if at >= 0 else ""
             workers.append(WorkerState(STATE_NAMES[slots[STATE]], shard))
         self._tell(
             Progress(

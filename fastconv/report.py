@@ -42,12 +42,14 @@ class SplitReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What fastconv.convert returns. ``odd``: what a person may want to look at, in words."""
+    """What fastconv.convert returns. ``bad_boxes``: annotation files left out, each with the
+    reason; ``odd``: what a person may want to look at, in words."""
 
     out: Path
     splits: tuple[SplitReport, ...]
     repaired: tuple[ImageNote, ...]
     skipped: tuple[ImageNote, ...]
+    bad_boxes: tuple[tuple[str, str], ...]
     odd: tuple[str, ...]
     seconds: float
     workers: int
@@ -70,8 +72,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where images were skipped."""
-        return WRITTEN_WITH_SKIPS if self.skipped else 0
+        """0, or 1 where images or annotation files were skipped."""
+        return WRITTEN_WITH_SKIPS if self.skipped or self.bad_boxes else 0
 
     def totals(self) -> dict[str, int]:
         return {
@@ -97,6 +99,7 @@ class Report:
             ],
             "repaired_images": [_note(note) for note in self.repaired],
             "skipped_images": [_note(note) for note in self.skipped],
+            "bad_boxes": [list(item) for item in self.bad_boxes],
             "odd": list(self.odd),
         }
 

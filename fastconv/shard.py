@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fastconv import _jpeg, _shard
 from fastconv._tfrecord import RecordFile
-from fastconv.atomic import output_error, write_file
-from fastconv.board import IDLE, RECORDS, STATE, SYNCING, WRITING, Board
+from fastconv.atomic import AGAIN, output_error, write_file
+from fastconv.board import IDLE, NO_ROW, RECORDS, ROW, STATE, SYNCING, WRITING, Board
 from fastconv.errors import BadImageError, InputError
 from fastconv.job import Job, ShardTask
 
@@ -64,10 +64,10 @@ def write_shard(
     try:
         try:
             file = RecordFile(fd, FLUSH_BYTES)
-            board[STATE] = WRITING
+            board[ROW], board[STATE] = NO_ROW, WRITING
             _write_rows(job, task, file, board, skip_bad, result)
             file.flush()
-            board[STATE] = SYNCING
+            board[ROW], board[STATE] = NO_ROW, SYNCING
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -115,7 +115,7 @@ def _write_rows(
             if not skip_bad:
                 raise BadImageError(
                     f"{job.describe(row)}: bad image: {reason}. Mend or remove it, or leave such "
-                    f"images out with --on-error skip"
+                    f"images out with --on-error skip; then {AGAIN}"
                 ) from None
             result.skipped.append((row, job.describe(row), reason))
             board[RECORDS] += 1

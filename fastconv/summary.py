@@ -64,7 +64,7 @@ def _source_file(path: Path | None) -> dict[str, Any] | None:
         return None
     status = path.stat()
     size = {} if path.is_dir() else {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
-    return {"path": str(path.resolve()), **size}
+    return {"path": str(path), **size}
 
 
 def _class_counts(
@@ -122,18 +122,27 @@ def make_report(
         first += len(plan.order)
     odd += classes_without_images(prepared.plans, dataset.classes)
     if dataset.bad_boxes:
-        odd.append(f"boxes: {len(dataset.bad_boxes)} annotation files could not be used")
+        odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
     if dataset.unmatched_boxes:
-        odd.append(f"boxes: {dataset.unmatched_boxes} annotation files are of images not here")
-    return Report(out, tuple(splits), tuple(repaired), tuple(skipped), tuple(odd), seconds, workers)
+        odd.append(f"boxes: annotation files of images not here: {dataset.unmatched_boxes:,}")
+    return Report(
+        out,
+        tuple(splits),
+        tuple(repaired),
+        tuple(skipped),
+        dataset.bad_boxes,
+        tuple(odd),
+        seconds,
+        workers,
+    )
 
 
 def _odd(plan: SplitPlan) -> list[str]:
     odd = []
     catalog = plan.catalog
     if catalog.unlabelled:
-        odd.append(f"{catalog.split}: {len(catalog.unlabelled)} images without a label")
-    odd += [f"{catalog.split}: {count} {reason}" for reason, count in catalog.left_out.items()]
+        odd.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
+    odd += [f"{catalog.split}: {reason}: {count:,}" for reason, count in catalog.left_out.items()]
     return odd
 
 
@@ -155,7 +164,7 @@ def make_manifest(
         "odd": data["odd"],
         "repaired": data["repaired_images"],
         "skipped": data["skipped_images"],
-        "bad_boxes": [list(item) for item in prepared.dataset.bad_boxes],
+        "bad_boxes": data["bad_boxes"],
         "shards": shards,
         "files": header["files"],
     }

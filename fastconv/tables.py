@@ -95,12 +95,12 @@ def plan_table(prepared: Prepared) -> tuple[Table, list[str]]:
             notes.append(f"{catalog.split}: cut as slim's {plan.threads} threads do")
         else:
             notes.append(
-                f"{catalog.split}: {plan.shard_count} shards are not divisible by "
+                f"{catalog.split}: a count of {plan.shard_count} shards is not divisible by "
                 f"{options.slim_threads} slim threads, so they are cut evenly, as one part (T = 1)"
             )
         if catalog.unlabelled:
-            notes.append(f"{catalog.split}: {len(catalog.unlabelled)} images without a label")
-        notes += [f"{catalog.split}: {n:,} {reason}" for reason, n in catalog.left_out.items()]
+            notes.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
+        notes += [f"{catalog.split}: {reason}: {n:,}" for reason, n in catalog.left_out.items()]
     notes += classes_without_images(prepared.plans, prepared.dataset.classes)
     out = options.out_path
     need, free = prepared.output_bytes, free_bytes(out)

@@ -70,7 +70,8 @@ class Crew:
 
     ``start`` names a function as (module, name): each worker calls it once with the arguments that
     ``arguments(worker number)`` gives, and what it returns for each task. ``fds`` are handed down.
-    ``in_hand(worker number)`` says, after a death, what that worker was at.
+    ``in_hand(worker number, its task)`` says, after a death, what that worker was at; the task is
+    None where it had none.
 
     A context manager: leaving it ends the workers at once, whatever they are doing.
     """
@@ -81,7 +82,7 @@ class Crew:
         start: tuple[str, str],
         arguments: Callable[[int], tuple[Any, ...]],
         fds: tuple[int, ...] = (),
-        in_hand: Callable[[int], str] = lambda _worker: "",
+        in_hand: Callable[[int, Any], str] = lambda _worker, _task: "",
     ) -> None:
         self._count, self._start, self._arguments = count, start, arguments
         self._fds, self._in_hand = fds, in_hand
@@ -172,15 +173,14 @@ class Crew:
 
     def _death(self, worker: _Worker) -> WorkerError:
         code = worker.process.wait()
+        how = f"ended with code {code}"
         if code < 0:
-            with suppress(ValueError):
-                how = f"was killed by {signal.Signals(-code).name}"
+            known = {number.value: number.name for number in signal.Signals}
+            how = f"was killed by {known.get(-code, f'signal {-code}')}"
             if -code == signal.SIGKILL:
                 how += " (often the system's answer to a lack of memory)"
-        else:
-            how = f"ended with code {code}"
         who = f"worker {worker.number} (process {worker.process.pid})"
-        return WorkerError(f"{who} {how}{self._in_hand(worker.number)}")
+        return WorkerError(f"{who} {how}{self._in_hand(worker.number, worker.task)}")
 
     def close(self) -> None:
         """End the workers now."""

@@ -21,7 +21,10 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 
 # The lowest first. A new module is put where it belongs, by hand.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "compiled": ("_columns", "_jpeg", "_process", "_reader", "_shard", "_tar", "_tfrecord"),
+    "compiled": (
+        *("_columns", "_jpeg", "_members", "_process", "_reader", "_shard", "_tar"),
+        *("_tfrecord",),
+    ),
     "ground": ("errors", "shared", "version"),
     "single things": (
         *("atomic", "board", "example", "images", "names", "options", "reader"),

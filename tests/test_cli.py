@@ -57,7 +57,7 @@ def test_a_dry_run_writes_nothing(mini: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ("shards", mini, "--out", out, "--dry-run", "--train-shards", 3)
     text = fastconv(*words).stdout
-    assert "3 shards are not divisible by 8 slim threads" in text and "(T = 1)" in text
+    assert "a count of 3 shards is not divisible by 8 slim threads" in text and "(T = 1)" in text
     assert "needed" in text and "free" in text
     plan = json.loads(fastconv(*words, "--json").stdout)
     assert not out.exists()

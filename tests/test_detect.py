@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,18 @@ def test_an_empty_source(tmp_path: Path) -> None:
         look(tmp_path)
     with pytest.raises(InputError, match="SOURCE is a folder"):
         look(put(tmp_path, "file") / "file")
+
+
+def test_a_validation_archive_with_a_folder_is_flat_all_the_same(
+    mini: Path, tmp_path: Path
+) -> None:
+    folder, archive = tmp_path / "folder", tmp_path / "ILSVRC2012_img_val.tar"
+    with tarfile.open(mini / "ILSVRC2012_img_val.tar") as tar:
+        tar.extractall(folder / "val", filter="data")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(folder / "val", "val")
+    labels = mini / "imagenet_2012_validation_synset_labels.txt"
+    want = look(mini, split="validation").catalogs[0]
+    for source in (archive, folder, folder / "val"):
+        found = look(mini, validation=source, validation_labels=labels, split="validation")
+        assert found.catalogs[0].klass.tolist() == want.klass.tolist()

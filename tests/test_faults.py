@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import leftovers
+from PIL import Image
 
 import fastconv
 from fastconv.errors import InputError
@@ -80,10 +82,29 @@ def test_a_killed_worker_is_named(slow: Path, tmp_path: Path, workers: int) -> N
     assert process.returncode == 4
     message = errors.splitlines()[-1]
     assert f"worker {workers - 1} (process {pids[-1]}) was killed by SIGKILL" in message
-    assert f"with {slow}/" in message and ".png in hand, record " in message
+    assert re.search(
+        rf"with ({slow}/./\d+\.png in hand, record \d+ of train-\d+-of-00080, which was not written"
+        r"|train-\d+-of-00080 in hand, at none of its records; it was not written)",
+        message,
+    )
     assert whole_shards(out) > 0 and leftovers(out) == []
     assert all(gone(pid) for pid in pids)
     assert not (out / "manifest.json").exists()
+
+
+def test_the_image_in_hand_is_named(tmp_path: Path) -> None:
+    """A worker that one image keeps busy for seconds, as one does that runs out of memory."""
+    image = tmp_path / "in" / "a" / "large.png"
+    image.parent.mkdir(parents=True)
+    Image.new("RGB", (9000, 9000), "red").save(image, compress_level=1)
+    process = start("shards", tmp_path / "in", "--out", tmp_path / "out")
+    wait_until(lambda: list((tmp_path / "out").glob(".fastconv-partial/*.shard")))
+    (pid,) = children(process)
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 4
+    assert f"with {image} in hand, record 0 of train-00000-of-00001, which" in errors
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -161,7 +182,9 @@ def test_a_full_disk(mini: Path, tmp_path: Path, workers: int, megabytes: float)
         *("shards", mini, "--out", tmp_path / "disk", "--train-shards", 8, "--workers", workers),
     )
     assert done.returncode == 4, done.stderr
-    assert "No space left on device; free some space, then run again" in done.stderr
+    assert (
+        "No space left on device; free some space, then run again, with --overwrite" in done.stderr
+    )
     assert str(tmp_path / "disk") in done.stderr.splitlines()[-1]
     left = [Path(line).name for line in done.stdout.split() if line.startswith("/")]
     assert not any(name.endswith((".shard", ".index")) for name in left)

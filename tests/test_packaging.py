@@ -21,7 +21,7 @@ from fastconv.cli import cli
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pytest brings it there
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILED = sorted(path.stem for path in (ROOT / "ext").glob("*.pyx"))

@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastconv import _tar
+from fastconv import _members, _tar
 from fastconv.catalog import Container, Int64Array, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
-from fastconv.sources.kinds import is_image_name, text
+from fastconv.sources.kinds import text
 
 # Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
 # threads overlap; on a warm one the kernel copies little, and more threads than cores gain nothing.
 INDEX_THREADS = 8
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
-REGULAR, FOLDER = ord("0"), ord("5")
+REGULAR = ord("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +87,26 @@ def list_archive(path: Path, threads: int = INDEX_THREADS) -> Listing:
 
 
 def _list_members(fd: int, path: Path, outer: Members, threads: int) -> Listing:
-    names = list(outer.names)
-    # By name, so that of two inner archives of one name the last counts, as when unpacking.
-    by_name = {
-        _clean(name): row
-        for row, name in enumerate(names)
-        if outer.type[row] == REGULAR and name.lower().endswith(b".tar")
-    }
-    inner = list(by_name.values())
+    inner: dict[bytes, int] = {}
+    keep = np.ones(len(outer.type), bool)
+    for row, name in enumerate(outer.names):
+        if outer.type[row] == REGULAR and name.lower().endswith(b".tar"):
+            keep[row] = False
+            # By name, so that of two inner archives of one name the last counts, as in unpacking.
+            inner[_clean(name)] = row
 
     def one(row: int) -> Listing:
-        begin, size, member = int(outer.offset[row]), int(outer.size[row]), text(names[row])
+        begin, size = int(outer.offset[row]), int(outer.size[row])
+        member = text(outer.names[row])
         group = member.rpartition("/")[2][: -len(".tar")]
         found = scan(fd, begin, begin + size, f"{path}: {member}")
-        return _listing(path, found, list(found.names), lambda _folder: group, member)
+        return _images(path, found, lambda _folder: group, member)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
-        parts = list(pool.map(one, inner))
-    keep = np.ones(len(names), bool)
-    keep[inner] = False
-    rest = Members(outer.offset[keep], outer.size[keep], outer.type[keep], Names.of([]))
-    rest_names = [name for row, name in enumerate(names) if keep[row]]
-    parts.append(_listing(path, rest, rest_names, _last_folder, ""))
+        parts = list(pool.map(one, inner.values()))
+    rows = np.flatnonzero(keep)
+    rest = Members(outer.offset[rows], outer.size[rows], outer.type[rows], outer.names.take(rows))
+    parts.append(_images(path, rest, _last_folder, ""))
     return Listing.joined(parts)
 
 
@@ -122,45 +120,28 @@ def _clean(name: bytes) -> bytes:
     return name.lstrip(b"/")
 
 
-def _listing(
-    path: Path,
-    members: Members,
-    raw_names: list[bytes],
-    group_of: Callable[[str], str | None],
-    inside: str,
+def _images(
+    path: Path, members: Members, group_of: Callable[[str], str | None], inside: str
 ) -> Listing:
     """The images among a tar's members, a container for each folder of them."""
-    places: dict[bytes, int] = {}
-    strays: dict[str, int] = {}
-    last: dict[bytes, tuple[int, int]] = {}
-    types = members.type.tolist()
-    for row, raw in enumerate(raw_names):
-        name = _clean(raw)
-        folder, _, base = name.rpartition(b"/")
-        if types[row] == FOLDER:
-            continue
-        if types[row] == REGULAR and is_image_name(base):
-            if name in last:
-                _count(strays, "members that a later one of the same name replaces")
-            last[name] = (row, places.setdefault(folder, len(places)))
-        elif is_image_name(base):
-            _count(strays, "links and other members without bytes of their own")
-        else:
-            _count(strays, "members that are no images by name")
-    rows = np.array([row for row, _ in last.values()], np.int64)
+    rows, places, folders, names, starts, replaced, links, others = _members.images(
+        members.names.blob, members.names.starts, members.type
+    )
     containers = []
-    for folder in places:
-        shown = "/".join(part for part in (inside, text(folder)) if part)
-        containers.append(Container(str(path), False, shown, group_of(text(folder))))
+    for folder in map(text, folders):
+        shown = "/".join(part for part in (inside, folder) if part)
+        containers.append(Container(str(path), False, shown, group_of(folder)))
+    order = np.frombuffer(rows, np.int64)
+    strays = {
+        "members that a later one of the same name replaces": replaced,
+        "links and other members without bytes of their own": links,
+        "members that are no images by name": others,
+    }
     return Listing(
         tuple(containers),
-        np.array([place for _, place in last.values()], np.int32),
-        members.offset[rows],
-        members.size[rows],
-        Names.of(name.rpartition(b"/")[2] for name in last),
-        strays,
+        np.frombuffer(places, np.int32),
+        members.offset[order],
+        members.size[order],
+        Names(np.frombuffer(names, np.uint8), np.frombuffer(starts, np.int64)),
+        {kind: count for kind, count in strays.items() if count},
     )
-
-
-def _count(counts: dict[str, int], kind: str) -> None:
-    counts[kind] = counts.get(kind, 0) + 1

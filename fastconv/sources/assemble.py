@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fastconv.annotations.boxes import Boxes, Runner, read_boxes
 from fastconv.annotations.labels import bundled_validation_labels, read_validation_labels
+from fastconv.annotations.tables import imagenet_synsets
 from fastconv.catalog import (
     NO_CLASS,
     OTHER_CLASS,
@@ -30,6 +31,7 @@ from fastconv.sources.folders import list_folder
 from fastconv.sources.kinds import text
 
 Phase = Callable[[str], None]
+VALIDATION_PREFIX = b"ILSVRC2012_val_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
             listings[split] = list_folder(path) if path.is_dir() else list_archive(path)
     if sum(len(listing) for listing in listings.values()) == 0:
         raise InputError(f"{options.source or found.train or found.validation}: holds no images")
+    if "validation" in listings:
+        listings["validation"] = _without_false_groups(listings["validation"])
     groups = {
-        place.group
+        group
         for listing in listings.values()
-        for row, place in enumerate(listing.containers)
-        if place.group is not None and np.any(listing.container == row)
+        for row in np.unique(listing.container).tolist()
+        if (group := listing.containers[row].group) is not None
     }
     classes = choose_classes(found, groups)
     boxes = None
@@ -77,6 +81,19 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
     unmatched = len(boxes.stems) - matched if boxes is not None else 0
     bad = tuple(boxes.bad) if boxes is not None else ()
     return Dataset(found, classes, tuple(catalogs), bad, unmatched)
+
+
+def _without_false_groups(listing: Listing) -> Listing:
+    """A folder with ImageNet's validation images is no class but where it has a WNID's name: some
+    archives hold all 50,000 in a folder `val`."""
+    known = set(imagenet_synsets())
+    containers = list(listing.containers)
+    for row, first in zip(*np.unique(listing.container, return_index=True), strict=True):
+        place = containers[row]
+        named = listing.names[int(first)].startswith(VALIDATION_PREFIX)
+        if named and place.group is not None and place.group not in known:
+            containers[row] = replace(place, group=None)
+    return replace(listing, containers=tuple(containers))
 
 
 def _catalog(

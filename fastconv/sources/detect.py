@@ -45,7 +45,7 @@ def detect(options: SourceOptions) -> Found:
     Raises InputError where a path does not exist or nothing that looks like a dataset is there.
     """
     given = {
-        name: Path(value).expanduser()
+        name: Path(value).expanduser().absolute()
         for name in ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
         if (value := getattr(options, name)) is not None
     }
@@ -54,7 +54,7 @@ def detect(options: SourceOptions) -> Found:
             raise InputError(f"{path}: does not exist (--{name.replace('_', '-')})")
     found = Found("paths given one by one")
     if options.source is not None:
-        source = Path(options.source).expanduser()
+        source = Path(options.source).expanduser().absolute()
         if not source.exists():
             raise InputError(f"{source}: does not exist")
         found = _look(source, expect_more="train" not in given and "validation" not in given)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fastconv._members import is_image_name
 from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
 from fastconv.sources.archives import list_archive
-from fastconv.sources.kinds import is_image_name, text
+from fastconv.sources.kinds import text
 
 
 def list_folder(path: Path) -> Listing:
