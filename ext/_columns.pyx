@@ -1,7 +1,7 @@
 """What NumPy has no fast word for: rows of names gathered, and two columns of names matched."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -128,3 +128,35 @@ def padded(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
                     value = value << 8 | (blob[starts[i] + at] if at < size else 0)
                 out[word * n + i] = value
     return result
+
+
+def shuffle(int64_t[::1] order not None, int64_t at, const uint32_t[::1] words not None):
+    """Go on with random.Random.shuffle of `order` at index `at`, drawing from 32-bit `words`.
+
+    CPython draws an index below k as getrandbits(k's bits), again where that is not below k, and
+    getrandbits of 32 bits or less is the top of the generator's next word. Returns the index to go
+    on at with more words; 0 when all is done.
+    """
+    cdef Py_ssize_t used = 0, count = words.shape[0]
+    cdef int bits = 0
+    cdef uint32_t draw
+    cdef int64_t kept
+    with nogil:
+        while at > 0:
+            bits = 0
+            while (at + 1) >> bits:
+                bits += 1
+            while True:
+                if used == count:
+                    break
+                draw = words[used] >> (32 - bits)
+                used += 1
+                if <int64_t>draw <= at:
+                    kept = order[at]
+                    order[at] = order[draw]
+                    order[draw] = kept
+                    at -= 1
+                    break
+            if used == count:
+                break
+    return at

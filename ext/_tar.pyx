@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 cdef extern from "tar_impl.h":
     enum:
-        FC_TAR_OK, FC_TAR_READ, FC_TAR_MEMORY
+        FC_TAR_MEMORY, FC_TAR_NO_END
     ctypedef struct fc_tar:
         int64_t *offset
         int64_t *size
@@ -18,6 +18,7 @@ cdef extern from "tar_impl.h":
     int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end) nogil
     void fc_tar_free(fc_tar *tar) nogil
 
+NO_END = FC_TAR_NO_END
 # In the order of tar_impl.h.
 REASONS = (
     "",

@@ -7,7 +7,7 @@
 
 #include "crc32c_impl.h"
 
-enum { INDEX_LINE_MAX = 48 };
+enum { INDEX_LINE_MAX = 48, PAGE_BYTES = 4096 };
 
 void fc_output_init(fc_output *out, int fd, size_t flush_bytes)
 {
@@ -24,11 +24,12 @@ void fc_output_free(fc_output *out)
     out->index = NULL;
 }
 
-int fc_output_flush(fc_output *out)
+/* Hands the first n bytes of the buffer to the system, and moves the rest to its beginning. */
+static int hand_over(fc_output *out, size_t n_bytes)
 {
     size_t done = 0;
-    while (done < out->fill) {
-        ssize_t n = write(out->fd, out->buffer + done, out->fill - done);
+    while (done < n_bytes) {
+        ssize_t n = write(out->fd, out->buffer + done, n_bytes - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -38,8 +39,14 @@ int fc_output_flush(fc_output *out)
         done += (size_t)n;
     }
     out->flushed += (int64_t)done;
-    out->fill = 0;
+    out->fill -= done;
+    memmove(out->buffer, out->buffer + done, out->fill);
     return 0;
+}
+
+int fc_output_flush(fc_output *out)
+{
+    return hand_over(out, out->fill);
 }
 
 /* At least `need` bytes at `memory`, or NULL; what was there stays. */
@@ -56,16 +63,25 @@ static void *grown(void *memory, size_t *capacity, size_t need)
 
 uint8_t *fc_output_reserve(fc_output *out, size_t n)
 {
-    if (out->fill && out->fill + n > out->flush_bytes && fc_output_flush(out) < 0)
+    /* Whole pages only: the kernel copies between aligned places, and no page is written twice. */
+    size_t pages = out->fill / PAGE_BYTES * PAGE_BYTES;
+    if (pages && out->fill + n > out->flush_bytes && hand_over(out, pages) < 0)
         return NULL;
     size_t need = out->fill + n > out->flush_bytes ? out->fill + n : out->flush_bytes;
-    uint8_t *buffer = grown(out->buffer, &out->capacity, need);
-    if (!buffer) {
-        out->error = ENOMEM;
-        return NULL;
+    if (need > out->capacity) {
+        void *larger;
+        size_t wanted = out->capacity ? need + need / 2 : need;
+        if (posix_memalign(&larger, PAGE_BYTES, wanted)) {
+            out->error = ENOMEM;
+            return NULL;
+        }
+        if (out->fill)
+            memcpy(larger, out->buffer, out->fill);
+        free(out->buffer);
+        out->buffer = larger;
+        out->capacity = wanted;
     }
-    out->buffer = buffer;
-    return buffer + out->fill;
+    return out->buffer + out->fill;
 }
 
 static char *put_decimal(char *p, uint64_t v)

@@ -1,3 +1,4 @@
+NO_END: int
 REASONS: tuple[str, ...]
 
 def scan(

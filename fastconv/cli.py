@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -255,6 +256,7 @@ def _terminated(_signal: int, _frame: object) -> None:
 def main() -> None:
     """The ``fastconv`` command."""
     signal.signal(signal.SIGTERM, _terminated)  # a queue's way to say that time is up
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy does no linear algebra here
     sys.exit(run(sys.argv[1:]))
 
 

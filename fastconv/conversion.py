@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,15 @@ def carry_out(prepared: Prepared, watch: Watch) -> Report:
     try:
         results = _write(prepared, out, tasks, workers, watch, journal)
         watch.phase("finishing")
-        report = make_report(prepared, results, out, workers, watch.seconds)
+        report = make_report(prepared, results, out, workers)
         labels = prepared.dataset.classes.names
         journal.finish(make_manifest(prepared, header, report, results), labels)
+        watch.phase("done")
     finally:
         journal.close()
         with suppress(OSError):  # whatever ended the job is the error to report
             files.remove_partial(out)
-    return report
+    return replace(report, seconds=watch.seconds, phases=watch.phases)
 
 
 def _write(

@@ -11,6 +11,7 @@ from fastconv.options import Options, Split
 from fastconv.plan import SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
 from fastconv.sources.assemble import Dataset, load
+from fastconv.workers import in_parallel, usable_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     """
     if not options.overwrite and to_write:
         refuse_occupied(options.out_path)  # now, and not after an hour of listing
-    dataset = load(options, watch.phase)
+    workers = options.workers or usable_cores()
+    dataset = load(options, watch.phase, in_parallel(workers))
     watch.phase("planning")
     plans = []
     for catalog in dataset.catalogs:

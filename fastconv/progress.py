@@ -47,6 +47,7 @@ class Watch:
         self._tell = on_progress
         self._phase = ""
         self._began = self._since = time.monotonic()
+        self.phases: dict[str, float] = {}
 
     @property
     def seconds(self) -> float:
@@ -54,8 +55,12 @@ class Watch:
         return time.monotonic() - self._began
 
     def phase(self, name: str) -> None:
-        """A new phase begins."""
-        self._phase, self._since = name, time.monotonic()
+        """A new phase begins, its first word its kind; `phases` holds the seconds of each kind."""
+        now = time.monotonic()
+        if self._phase:
+            kind = self._phase.split()[0]
+            self.phases[kind] = self.phases.get(kind, 0.0) + now - self._since
+        self._phase, self._since = name, now
         if self._tell:
             self._tell(Progress(name, 0.0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ class SplitReport:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What fastconv.convert returns. ``bad_boxes``: annotation files left out, each with the
-    reason; ``odd``: what a person may want to look at, in words."""
+    reason; ``odd``: what a person may want to look at, in words; ``seconds``: of the whole job, and
+    ``phases``: of its parts, listing, reading (of boxes), planning, writing and finishing."""
 
     out: Path
     splits: tuple[SplitReport, ...]
@@ -51,8 +52,9 @@ class Report:
     skipped: tuple[ImageNote, ...]
     bad_boxes: tuple[tuple[str, str], ...]
     odd: tuple[str, ...]
-    seconds: float
     workers: int
+    seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
 
     @property
     def found(self) -> int:
@@ -92,6 +94,7 @@ class Report:
             "exit_code": self.exit_code,
             **self.totals(),
             "seconds": round(self.seconds, 3),
+            "phases": {kind: round(spent, 3) for kind, spent in self.phases.items()},
             "workers": self.workers,
             "splits": [
                 {name: getattr(split, name) for name in SplitReport.__slots__}

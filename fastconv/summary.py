@@ -87,9 +87,7 @@ def _class_counts(
     return counts
 
 
-def make_report(
-    prepared: Prepared, results: list[ShardResult], out: Path, workers: int, seconds: float
-) -> Report:
+def make_report(prepared: Prepared, results: list[ShardResult], out: Path, workers: int) -> Report:
     dataset = prepared.dataset
     counts = _class_counts(prepared, results)
     repaired, skipped, splits, odd = [], [], [], []
@@ -132,7 +130,6 @@ def make_report(
         tuple(skipped),
         dataset.bad_boxes,
         tuple(odd),
-        seconds,
         workers,
     )
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -114,6 +115,8 @@ class Crew:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *self._fds),
+                # A worker is one thread: what NumPy's libraries start beside it only costs.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone
             )
         worker = _Worker(number, process, Connection(ours.detach()))
@@ -196,3 +199,21 @@ class Crew:
                 # whoever pressed Ctrl-C. It dies as soon as it comes back.
                 threading.Thread(target=worker.process.wait, daemon=True).start()
         self._workers.clear()
+
+
+def in_parallel(workers: int) -> Callable[[Callable[[Any], Any], Iterator[Any]], Iterator[Any]]:
+    """A map over processes: results in order. The first item is done here, and only where there
+    are more are processes worth starting. The function must pickle."""
+
+    def run(function: Callable[[Any], Any], items: Iterator[Any]) -> Iterator[Any]:
+        for item in islice(items, 1):
+            yield function(item)
+        more = list(islice(items, 1))
+        if more and workers > 1:
+            start = ("fastconv.worker", "handed_down")
+            with Crew(workers, start, lambda _worker: (function,)) as crew:
+                yield from crew.map(chain(more, items))
+        else:
+            yield from map(function, chain(more, items))
+
+    return run

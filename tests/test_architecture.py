@@ -30,7 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("atomic", "board", "example", "images", "names", "options", "reader"),
         *("worker", "workers"),
     ),
-    "columns and files": ("annotations", "catalog", "index", "manifest", "progress", "writer"),
+    "columns and files": ("cache", "annotations", "catalog", "index", "manifest", "progress", "writer"),
     "what is to be done": ("plan", "records", "sample", "sources"),
     "prepared": ("job", "prepare", "report"),
     "the work": ("shard",),

@@ -28,6 +28,7 @@ from fastconv.shared import anonymous_file
 
 NOISE = random.Random(2).randbytes(300_000)
 PAYLOADS = [b"", b"a", bytes(40), NOISE[:1000], b"", NOISE[:70_000], NOISE[:15], b"\xff" * 16]
+PAYLOADS += [NOISE[:n] for n in (4079, 4080, 4081, 8176, 8177, 1, 12_000)]
 SMALL = [b"", b"abc", b"\x80" * 5]
 
 
@@ -62,7 +63,9 @@ def file_bytes_max(size: int) -> Iterator[None]:
 # ---- RecordFile -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flush_bytes", [0, 1, 15, 16, 17, 18, 31, 33, 1015, 1017, 70_016, 1 << 20])
+@pytest.mark.parametrize(
+    "flush_bytes", [0, 1, 15, 16, 17, 33, 1016, 4095, 4096, 4097, 8192, 70_016, 1 << 20]
+)
 def test_the_same_bytes_whatever_the_buffer(flush_bytes: int) -> None:
     shard = shard_of(PAYLOADS)
     with memory_file() as fd:
@@ -81,8 +84,8 @@ def test_the_same_bytes_whatever_the_buffer(flush_bytes: int) -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.binary(max_size=60) | st.integers(0, 3000).map(lambda n: NOISE[:n]), max_size=12),
-    st.integers(0, 200),
+    st.lists(st.binary(max_size=60) | st.integers(0, 9000).map(lambda n: NOISE[:n]), max_size=12),
+    st.integers(0, 200) | st.integers(4000, 20_000),
     st.sets(st.integers(0, 11)),
 )
 def test_any_records_any_buffer_flushed_anywhere(
@@ -135,9 +138,9 @@ def test_offsets_beyond_four_gigabytes() -> None:
 def test_a_full_disk() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         file = RecordFile(full.fileno(), 100)
-        file.append(b"small enough to be held back")
+        file.append(bytes(9000))  # held back, for nothing stood before it
         with pytest.raises(OSError) as caught:
-            file.append(bytes(200))
+            file.append(bytes(9000))
         assert caught.value.errno == errno.ENOSPC
         with pytest.raises(OSError):
             file.flush()

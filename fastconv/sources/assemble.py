@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastconv.annotations.boxes import Boxes, Runner, read_boxes
+from fastconv.annotations.boxes import Boxes, Runner
 from fastconv.annotations.labels import bundled_validation_labels, read_validation_labels
 from fastconv.annotations.tables import imagenet_synsets
 from fastconv.catalog import (
@@ -24,11 +24,11 @@ from fastconv.catalog import (
 from fastconv.errors import InputError
 from fastconv.names import Names, match
 from fastconv.options import SourceOptions, Split
-from fastconv.sources.archives import list_archive
 from fastconv.sources.classes import choose_classes
 from fastconv.sources.detect import Found, detect
 from fastconv.sources.folders import list_folder
 from fastconv.sources.kinds import text
+from fastconv.sources.memory import boxes_read, listed
 
 Phase = Callable[[str], None]
 VALIDATION_PREFIX = b"ILSVRC2012_val_"
@@ -57,7 +57,7 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
         path = found.images_of(split)
         if path is not None:
             on_phase(f"listing {path.name}")
-            listings[split] = list_folder(path) if path.is_dir() else list_archive(path)
+            listings[split] = list_folder(path) if path.is_dir() else listed(path)
     if sum(len(listing) for listing in listings.values()) == 0:
         raise InputError(f"{options.source or found.train or found.validation}: holds no images")
     if "validation" in listings:
@@ -72,7 +72,7 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
     boxes = None
     if found.boxes is not None:
         on_phase(f"reading {found.boxes.name}")
-        boxes = read_boxes(found.boxes, frozenset(classes.names), run)
+        boxes = boxes_read(found.boxes, frozenset(classes.names), run)
     catalogs, matched = [], 0
     for split, listing in listings.items():
         catalog, used = _catalog(split, listing, classes, found, boxes)

@@ -1,0 +1,110 @@
+"""Listings and boxes, remembered from one run to the next (see fastconv.cache)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastconv import _tar
+from fastconv.annotations.boxes import Boxes, Runner, read_boxes
+from fastconv.cache import Arrays, remembered
+from fastconv.catalog import Container, Int64Array, Listing
+from fastconv.names import Names
+from fastconv.sources.archives import list_archive
+
+HEADERS_CHECKED = 64
+BLOCK_BYTES = 512
+HEADER_NAME_BYTES = 100
+
+
+def _starts(sizes: npt.NDArray[np.int32]) -> Int64Array:
+    starts = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    return starts
+
+
+def _pack_names(prefix: str, names: Names) -> Arrays:
+    return {f"{prefix}_blob": names.blob, f"{prefix}_sizes": names.sizes.astype(np.int32)}
+
+
+def _unpack_names(prefix: str, arrays: Arrays) -> Names:
+    return Names(arrays[f"{prefix}_blob"], _starts(arrays[f"{prefix}_sizes"]))
+
+
+def listed(path: Path) -> Listing:
+    """list_archive, remembered. The headers of a few members are read again, so that an archive
+    that was written anew with the old one's size and times is noticed."""
+
+    def find_out() -> Arrays:
+        listing = list_archive(path)
+        containers = [[place.inside, place.group] for place in listing.containers]
+        facts = json.dumps({"containers": containers, "strays": listing.strays}).encode()
+        return {
+            "container": listing.container,
+            # Of members that follow each other only the steps between them: they compress.
+            "step": np.diff(listing.offset, prepend=0),
+            "size": listing.size,
+            "facts": np.frombuffer(facts, np.uint8),
+            **_pack_names("name", listing.names),
+        }
+
+    arrays = remembered(path, "listing", find_out, lambda arrays: _headers_hold(path, arrays))
+    facts = json.loads(arrays["facts"].tobytes())
+    return Listing(
+        tuple(Container(str(path), False, inside, group) for inside, group in facts["containers"]),
+        arrays["container"],
+        np.cumsum(arrays["step"], dtype=np.int64),
+        arrays["size"],
+        _unpack_names("name", arrays),
+        facts["strays"],
+    )
+
+
+def _headers_hold(path: Path, arrays: Arrays) -> bool:
+    offsets, sizes = np.cumsum(arrays["step"], dtype=np.int64), arrays["size"]
+    names = _unpack_names("name", arrays)
+    rows = random.Random(len(sizes)).sample(range(len(sizes)), min(len(sizes), HEADERS_CHECKED))
+    with path.open("rb") as file:
+        for row in rows:
+            begin = int(offsets[row]) - BLOCK_BYTES
+            end = int(offsets[row]) + -(-int(sizes[row]) // BLOCK_BYTES) * BLOCK_BYTES
+            status, _, _, _, size, _, name, _ = _tar.scan(file.fileno(), begin, end)
+            if status != _tar.NO_END or size != sizes[row].tobytes():
+                return False
+            # The header alone holds no name that is long or in another script.
+            plain = len(name) < HEADER_NAME_BYTES and name.isascii() and names[row].isascii()
+            if plain and name.rpartition(b"/")[2] != names[row]:
+                return False
+    return True
+
+
+def boxes_read(path: Path, synsets: frozenset[str], run: Runner | None) -> Boxes:
+    """read_boxes, remembered where `path` is a file."""
+    if path.is_dir():
+        return read_boxes(path, synsets, run)
+
+    def find_out() -> Arrays:
+        boxes = read_boxes(path, synsets, run)
+        bad = json.dumps([list(item) for item in boxes.bad]).encode()
+        return {
+            **_pack_names("stem", boxes.stems),
+            **_pack_names("folder", boxes.folders),
+            "counts": np.diff(boxes.starts).astype(np.int32),
+            "coords": boxes.coords,
+            "bad": np.frombuffer(bad, np.uint8),
+        }
+
+    known = hashlib.sha256("\0".join(sorted(synsets)).encode("utf-8", "surrogateescape"))
+    arrays = remembered(path, f"boxes {known.hexdigest()}", find_out, lambda _arrays: True)
+    return Boxes(
+        stems=_unpack_names("stem", arrays),
+        folders=_unpack_names("folder", arrays),
+        starts=_starts(arrays["counts"]),
+        coords=arrays["coords"],
+        bad=[(member, reason) for member, reason in json.loads(arrays["bad"].tobytes())],
+    )
