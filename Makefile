@@ -1,4 +1,4 @@
-# make demo | test | lint | test-peers | wheel | clean
+# make demo | test | lint | test-peers | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -13,24 +13,26 @@ RUN := .venv/run-$(KEY)
 TEST := .venv/test-$(KEY)
 DEV := .venv/dev-$(KEY)
 PEERS := .venv-peers/peers-$(KEY)
+BENCH := .venv-bench/bench-$(KEY)
 BUILT_FROM := pyproject.toml setup.py tools/setup_venv.sh $(wildcard ext/* fastconv/*.pxd)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-peers lint lint-ruff lint-format lint-types test-architecture wheel clean
+.PHONY: help demo test test-peers bench lint lint-ruff lint-format lint-types test-architecture wheel clean
 
 help:
 	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
 	@echo 'make test        every test but those that need TensorFlow or DALI'
 	@echo 'make test-peers  those: records and indexes read by TensorFlow, DALI and tfrecord'
 	@echo 'make lint        ruff, its format, and mypy --strict'
+	@echo 'make bench       fastconv beside a copy and beside other tools, into bench/RESULTS.md'
 	@echo 'make wheel       the distributions in dist/, the wheel tried in an empty environment'
 	@echo 'make clean       remove what these made, the environments with it'
 
 # A stamp's environment serves those with fewer extras too, so their stamps are touched as well.
-$(RUN) $(TEST) $(DEV) $(PEERS): $(BUILT_FROM)
+$(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH): $(BUILT_FROM)
 	@PYTHON='$(PYTHON)' tools/setup_venv.sh $(@D) '$(KEY)'
 	@echo 'installing fastconv$(EXTRAS) in $(@D) …'
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -e '.$(EXTRAS)'
@@ -43,6 +45,8 @@ $(DEV): EXTRAS = [test,dev]
 $(DEV): SERVES = $(RUN) $(TEST) $(DEV)
 $(PEERS): EXTRAS = [test,peers]
 $(PEERS): SERVES = $(PEERS)
+$(BENCH): EXTRAS = [bench]
+$(BENCH): SERVES = $(BENCH)
 
 demo: $(RUN)
 	@$(BIN)/python tools/demo.py demo
@@ -52,6 +56,9 @@ test: $(TEST)
 
 test-peers: $(PEERS)
 	.venv-peers/bin/python -m pytest tests/peers $(ARGS)
+
+bench: $(BENCH)
+	.venv-bench/bin/python -m bench.run $(ARGS)
 
 lint: lint-ruff lint-format lint-types
 
@@ -71,6 +78,6 @@ wheel: $(DEV)
 	@PYTHON='$(PYTHON)' $(BIN)/python tools/check_wheel.py dist
 
 clean:
-	rm -rf .venv .venv-peers demo build dist *.egg-info fastconv/*.so
+	rm -rf .venv .venv-peers .venv-bench demo build dist *.egg-info fastconv/*.so
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find fastconv tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,6 +24,7 @@ from typing import Any
 # peak, not at it. Short runs are looked at more often.
 SAMPLE_SECONDS_SHORT, SAMPLE_SECONDS_LONG = 0.005, 0.05
 SHORT_SECONDS = 0.2
+LIMIT_SECONDS = 3600
 MESSAGE_CHARACTERS = 3000
 
 Numbers = Mapping[str, float]
@@ -138,7 +139,12 @@ def run_once(command: Command, round_number: int, folder: Path | None = None) ->
                 env={**os.environ, **command.env},
             )
             peaks = Peaks(process.pid)
-            _watch(process.pid, began, peaks)
+            try:
+                _watch(process.pid, began, peaks)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
             _, status, usage = os.wait4(process.pid, 0)
             wall = time.perf_counter() - began
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -178,7 +184,10 @@ def _watch(pid: int, began: float, peaks: Peaks) -> None:
         poll.register(descriptor, select.POLLIN)
         while True:
             peaks.sample()
-            short = time.perf_counter() - began < SHORT_SECONDS
+            elapsed = time.perf_counter() - began
+            if elapsed > LIMIT_SECONDS:
+                raise MeasureError(f"process {pid} was not done after {LIMIT_SECONDS} seconds")
+            short = elapsed < SHORT_SECONDS
             if poll.poll(1000 * (SAMPLE_SECONDS_SHORT if short else SAMPLE_SECONDS_LONG)):
                 return
     finally:

@@ -119,7 +119,7 @@ def _write_boxes(path: Path, entries: Iterator[tuple[str, list[str]]], rng: rand
     with path.open("wb") as file:
         for wnid, names in entries:
             folder = wnid.encode()
-            parts = []
+            parts: list[bytes] = []
             wanted = rng.choices(texts, k=len(names))
             for (before, after), name in zip(wanted, names, strict=True):
                 stem = name.encode()

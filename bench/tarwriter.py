@@ -48,7 +48,7 @@ def header(name: bytes, body: Body) -> bytes:
 
 def packed(members: list[tuple[bytes, Body]]) -> bytes:
     """A whole archive."""
-    parts = []
+    parts: list[bytes] = []
     length = len(END)
     for name, body in members:
         parts += (header(name, body), body.content)

@@ -103,18 +103,22 @@ cdef int read_list(Span s, uint64_t kind, list parts) except -1:
     return 0
 
 
-cdef object read_feature(Span s):
-    cdef uint64_t tag, kind = 0
-    cdef list parts = []
+cdef int read_feature(Span s, uint64_t *kind, list parts) except -1:
+    """What a Feature message holds, added to what an earlier part of it held."""
+    cdef uint64_t tag
     while s.at < s.end:
         tag = varint(&s)
         if 1 <= tag >> 3 <= 3 and tag & 7 == DELIMITED:
-            if tag >> 3 != kind:  # a oneof: the last kind wins
-                parts = []
-                kind = tag >> 3
-            read_list(delimited(&s), kind, parts)
+            if tag >> 3 != kind[0]:  # a oneof: the last kind wins
+                parts.clear()
+                kind[0] = tag >> 3
+            read_list(delimited(&s), kind[0], parts)
         else:
             skip(&s, tag)
+    return 0
+
+
+cdef object as_array(uint64_t kind, list parts):
     if kind == 2:
         return np.frombuffer(b"".join(parts), np.dtype("<f4"))
     if kind == 3:
@@ -134,8 +138,9 @@ def parse_example(payload not None):
     Raises ValueError where the payload is no Example, saying at which byte.
     """
     cdef const uint8_t[::1] view = memoryview(payload).cast("B")
-    cdef Span example, features, entry, value, name
-    cdef uint64_t tag
+    cdef Span example, features, entry, name
+    cdef uint64_t tag, kind
+    cdef list parts
     example.p = &view[0] if view.shape[0] else NULL
     example.at = 0
     example.end = view.shape[0]
@@ -153,16 +158,16 @@ def parse_example(payload not None):
                 continue
             entry = delimited(&features)
             key = b""
-            value.p = example.p
-            value.at = value.end = entry.end
+            kind = 0
+            parts = []
             while entry.at < entry.end:
                 tag = varint(&entry)
                 if tag == (1 << 3 | DELIMITED):
                     name = delimited(&entry)
                     key = text(&name)
                 elif tag == (2 << 3 | DELIMITED):
-                    value = delimited(&entry)
+                    read_feature(delimited(&entry), &kind, parts)
                 else:
                     skip(&entry, tag)
-            result[key.decode("utf-8")] = read_feature(value)
+            result[key.decode("utf-8")] = as_array(kind, parts)
     return result

@@ -102,6 +102,22 @@ cdef class RecordFile:
         if failed:
             self.fail()
 
+    def allocate(self, int64_t size):
+        """Set so many bytes of disk aside, where the file system can. The file's size stays."""
+        cdef int failed
+        with nogil:
+            failed = fc_output_allocate(&self.out, size)
+        if failed:
+            self.fail()
+
+    def finish(self):
+        """Hand over what is buffered, and wait until all of the file is on disk."""
+        cdef int failed
+        with nogil:
+            failed = fc_output_finish(&self.out)
+        if failed:
+            self.fail()
+
     def fail(self):
         """Raise what went wrong last."""
         if self.out.error == 12:

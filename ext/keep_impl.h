@@ -58,6 +58,9 @@ typedef struct {
     int error;
     int jpeg_status;
     int64_t found_bytes;
+    int64_t advised;       /* rows before this one were announced to the system */
+    int slow;              /* reads in a row, nearly, that had to wait for the disk */
+    int64_t cold_until;    /* up to this row, reads are announced ahead */
     fc_jpeg jpeg;
     const uint8_t *image;  /* of the row that the loop stopped at */
     size_t image_bytes;

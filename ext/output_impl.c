@@ -1,6 +1,8 @@
+#define _GNU_SOURCE /* fallocate, sync_file_range */
 #include "output_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +10,8 @@
 #include "crc32c_impl.h"
 
 enum { INDEX_LINE_MAX = 48, PAGE_BYTES = 4096 };
+/* Written back while the file still grows, so that the sync at its end finds little to do. */
+enum { SEND_BYTES = 8 << 20 };
 
 void fc_output_init(fc_output *out, int fd, size_t flush_bytes)
 {
@@ -28,25 +32,70 @@ void fc_output_free(fc_output *out)
 static int hand_over(fc_output *out, size_t n_bytes)
 {
     size_t done = 0;
+    int result = 0;
     while (done < n_bytes) {
         ssize_t n = write(out->fd, out->buffer + done, n_bytes - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
             out->error = n < 0 ? errno : ENOSPC;
-            return -1;
+            result = -1; /* what was taken is gone from the buffer: the rest can be tried again */
+            break;
         }
         done += (size_t)n;
     }
     out->flushed += (int64_t)done;
+#ifdef SYNC_FILE_RANGE_WRITE
+    if (out->flushed - out->sent >= SEND_BYTES) {
+        /* A hint: whatever it meets, the sync at the end meets too, and reports. */
+        (void)sync_file_range(out->fd, out->sent, out->flushed - out->sent, SYNC_FILE_RANGE_WRITE);
+        out->sent = out->flushed;
+    }
+#endif
     out->fill -= done;
     memmove(out->buffer, out->buffer + done, out->fill);
-    return 0;
+    return result;
 }
 
 int fc_output_flush(fc_output *out)
 {
     return hand_over(out, out->fill);
+}
+
+static int retried(fc_output *out, int result)
+{
+    out->error = result < 0 ? errno : 0;
+    return result < 0 && errno == EINTR;
+}
+
+int fc_output_allocate(fc_output *out, int64_t bytes)
+{
+#ifdef FALLOC_FL_KEEP_SIZE
+    while (bytes > 0 && retried(out, fallocate(out->fd, FALLOC_FL_KEEP_SIZE, 0, bytes)))
+        ;
+    if (!out->error)
+        out->allocated = bytes;
+    if (out->error == ENOSPC || out->error == EDQUOT || out->error == EFBIG || out->error == EIO)
+        return -1;
+    out->error = 0; /* this file system cannot, and does without */
+#else
+    (void)out, (void)bytes;
+#endif
+    return 0;
+}
+
+int fc_output_finish(fc_output *out)
+{
+    if (fc_output_flush(out) < 0)
+        return -1;
+    out->error = 0; /* of a write that was tried again */
+    if (out->allocated)
+        while (retried(out, ftruncate(out->fd, out->flushed)))
+            ;
+    if (!out->error)
+        while (retried(out, fsync(out->fd)))
+            ;
+    return out->error ? -1 : 0;
 }
 
 /* At least `need` bytes at `memory`, or NULL; what was there stays. */

@@ -12,6 +12,8 @@ typedef struct {
     uint8_t *buffer;
     size_t capacity, fill, flush_bytes;
     int64_t flushed;   /* bytes already handed to the system */
+    int64_t sent;      /* of these, the ones that the system was told to write back */
+    int64_t allocated; /* bytes set aside for the file, 0 for none */
     int64_t records;
     uint32_t crc;      /* CRC32C of every byte of the file so far */
     char *index;       /* "<offset> <size>\n" a record */
@@ -20,6 +22,12 @@ typedef struct {
 
 void fc_output_init(fc_output *out, int fd, size_t flush_bytes);
 void fc_output_free(fc_output *out);
+
+/* Sets bytes of disk aside for the file, where its system can; so does not change its size. */
+int fc_output_allocate(fc_output *out, int64_t bytes);
+
+/* Hands over what is left, gives back what was set aside too much, and waits for the disk. */
+int fc_output_finish(fc_output *out);
 
 /* Hands the buffer to the system. Returns 0, or -1 with out->error set; so does fc_output_seal. */
 int fc_output_flush(fc_output *out);

@@ -16,6 +16,8 @@ cdef extern from "output_impl.h":
     void fc_output_init(fc_output *out, int fd, size_t flush_bytes) nogil
     void fc_output_free(fc_output *out) nogil
     int fc_output_flush(fc_output *out) nogil
+    int fc_output_allocate(fc_output *out, int64_t bytes) nogil
+    int fc_output_finish(fc_output *out) nogil
     uint8_t *fc_output_reserve(fc_output *out, size_t n) nogil
     int fc_output_seal(fc_output *out, size_t payload_bytes) nogil
 

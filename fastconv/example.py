@@ -20,7 +20,7 @@ def _listed(value: FeatureValue) -> list[Any]:
 
 
 def _feature(key: str, value: FeatureValue) -> tuple[bytes, str, Any]:
-    name = key.encode("utf-8")
+    name = _utf8(key, key)
     if isinstance(value, np.ndarray | np.generic):
         array = np.atleast_1d(value)
         if array.ndim != 1:
@@ -35,18 +35,30 @@ def _feature(key: str, value: FeatureValue) -> tuple[bytes, str, Any]:
         return (
             name,
             "bytes",
-            [item.encode() if isinstance(item, str) else bytes(item) for item in items],
+            [_utf8(key, item) if isinstance(item, str) else bytes(item) for item in items],
         )
     if all(isinstance(item, int | np.integer) for item in items) and items:
         return name, "int64", _checked(key, [int(item) for item in items])
-    if all(isinstance(item, int | float | np.number) for item in items) and items:
-        return name, "float", np.array(items, "<f4").tobytes()
+    if all(isinstance(item, int | float | np.integer | np.floating) for item in items) and items:
+        try:
+            return name, "float", np.array(items, "<f4").tobytes()
+        except OverflowError as error:
+            raise ValueError(f"feature {key!r}: {error}") from None
     if not items:
         raise ValueError(
             f"feature {key!r}: an empty list has no kind; give np.empty(0, np.float32), "
             f"np.empty(0, np.int64) or np.empty(0, object)"
         )
     raise TypeError(f"feature {key!r}: {items[0]!r} and its like are no bytes, ints or floats")
+
+
+def _utf8(key: str, text: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"feature {key!r}: its name is no str")
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"feature {key!r}: {text!r} has no UTF-8 form: {error.reason}") from None
 
 
 def _checked(key: str, items: list[Any]) -> list[int]:
@@ -65,7 +77,7 @@ def encode_example(features: Mapping[str, FeatureValue]) -> bytes:
     bytes). Raises ValueError or TypeError, naming the feature, for anything else.
     """
     encoded: list[tuple[bytes, str, Any]] = []
-    for key in sorted(features, key=lambda key: key.encode("utf-8")):
+    for key in sorted(features, key=lambda key: _utf8(key, key)):
         value = features[key]
         if isinstance(value, np.ndarray) and value.size == 0 and value.dtype.kind in "OSU":
             encoded.append((key.encode("utf-8"), "bytes", []))

@@ -64,7 +64,10 @@ def _decode_other(data: bytes) -> tuple[npt.NDArray[Any], str]:
         # Pillow warns of what it tolerates, and of images beyond half its pixel limit.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data)) as image:
+            Image.init()
+            # Not by programs outside, as Ghostscript is for EPS.
+            formats = [name for name in Image.ID if name != "EPS"]
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 was = image.format or "image"
                 image.seek(0)
                 if image.mode.startswith("I;16") or (image.mode == "I" and was == "PNG"):

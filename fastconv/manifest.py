@@ -43,21 +43,35 @@ def _is_hidden(name: str) -> bool:
 
 def _written_before(out: Path) -> Iterator[str]:
     """Files below `out` that a manifest or journal there says are ours, as relative paths."""
-    with contextlib.suppress(FileNotFoundError):
-        manifest = _parse(out / MANIFEST, (out / MANIFEST).read_bytes())
-        yield from manifest.get("files", [])
-    with contextlib.suppress(FileNotFoundError):
-        first, _, _ = (out / JOURNAL).read_bytes().partition(b"\n")
-        yield from _parse(out / JOURNAL, first).get("files", []) if first else []
+    for name in (MANIFEST, JOURNAL):
+        try:
+            data = (out / name).read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise output_error(out / name, error) from None
+        if name == JOURNAL:
+            data, _, _ = data.partition(b"\n")
+        if data or name == MANIFEST:
+            yield from _parse(out / name, data).get("files", [])
+
+
+def _are_ours(names: object) -> bool:
+    """Whether this is a list of relative paths that lead nowhere else."""
+    return isinstance(names, list) and all(
+        isinstance(name, str)
+        and Path(name).name != ""
+        and "\0" not in name
+        and not Path(name).is_absolute()
+        and ".." not in Path(name).parts
+        for name in names
+    )
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-        if not isinstance(value, dict) or not all(
-            isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
-            for name in value.get("files", [])
-        ):
+        if not isinstance(value, dict) or not _are_ours(value.get("files", [])):
             raise ValueError("it is no manifest of fastconv's")
     except ValueError as error:
         raise OutputError(
@@ -96,6 +110,9 @@ def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
             f"{out / in_the_way[0]}: is in the way, and no manifest says that fastconv wrote it; "
             f"move it away, or choose another folder with --out"
         )
+    folders = [name for name in ours if (out / name).is_dir() and not (out / name).is_symlink()]
+    if folders:
+        raise OutputError(f"{out / folders[0]}: is a folder where a file should be; move it away")
     try:
         # The manifest goes first, for it must never claim what is gone; the journal, which only
         # says what is ours, goes last.

@@ -17,7 +17,7 @@ from fastconv.job import Job, ShardTask
 
 # Large enough that a system call costs nothing beside it, small enough to stay in the processor's
 # cache between reading and writing (docs/performance.md).
-FLUSH_BYTES = 1 << 20
+FLUSH_BYTES = 512 << 10
 
 
 @dataclass(slots=True)
@@ -65,10 +65,10 @@ def write_shard(
         try:
             file = RecordFile(fd, FLUSH_BYTES)
             board[ROW], board[STATE] = NO_ROW, WRITING
+            file.allocate(sum(job.columns["size"][task.start : task.stop]))
             _write_rows(job, task, file, board, skip_bad, result)
-            file.flush()
             board[ROW], board[STATE] = NO_ROW, SYNCING
-            os.fsync(fd)
+            file.finish()
         finally:
             os.close(fd)
         # The index first: a shard that is there always has its index.

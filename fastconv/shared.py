@@ -7,6 +7,7 @@ Workers read it without NumPy, so that they start in a few milliseconds.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import mmap
 import os
@@ -17,16 +18,28 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ALIGN_BYTES = 64
+LAST_STANDARD_STREAM = 2
 FORMATS = {"uint8": "B", "int32": "i", "int64": "q", "float32": "f"}
 
 
 def anonymous_file() -> int:
     """An open file without a name, in memory where the system can."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("fastconv", os.MFD_CLOEXEC)
-    fd, path = tempfile.mkstemp(prefix="fastconv-")
-    os.unlink(path)  # noqa: PTH108
-    return fd
+        fd = os.memfd_create("fastconv", os.MFD_CLOEXEC)
+    else:
+        fd, path = tempfile.mkstemp(prefix="fastconv-")
+        os.unlink(path)  # noqa: PTH108
+    return above_standard_streams(fd)
+
+
+def above_standard_streams(fd: int) -> int:
+    """The same open file under a number that no process takes for one of its standard streams:
+    where a parent's are closed, the next file opened has theirs."""
+    if fd > LAST_STANDARD_STREAM:
+        return fd
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STANDARD_STREAM + 1)
+    os.close(fd)
+    return moved
 
 
 def _aligned(size: int) -> int:

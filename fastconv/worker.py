@@ -28,13 +28,18 @@ def main(socket_fd: int, parent: int) -> None:
         return
     connection = Connection(socket_fd)
     try:
-        module, name, arguments = connection.recv()
-        serve = getattr(importlib.import_module(module), name)(*arguments)
+        serve = _answer(_begin, connection.recv())
         while True:
             task = connection.recv()
-            connection.send(_answer(serve, task))
+            # A start that failed is told when it can be heard: as the answer to a task.
+            connection.send(_answer(serve[1], task) if serve[0] == "done" else serve)
     except (EOFError, ConnectionError):
         return
+
+
+def _begin(start: tuple[str, str, tuple[object, ...]]) -> object:
+    module, name, arguments = start
+    return getattr(importlib.import_module(module), name)(*arguments)
 
 
 def handed_down(function: object) -> object:

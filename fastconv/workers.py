@@ -6,6 +6,7 @@ asked of the caller's ``__main__``, start method, threads or signal handlers.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -103,23 +104,31 @@ class Crew:
 
     def _hire(self, number: int) -> _Worker:
         ours, theirs = socket.socketpair()
-        with theirs:
-            code = START.format(
-                path=[entry for entry in sys.path if isinstance(entry, str)],
-                fd=theirs.fileno(),
-                parent=os.getpid(),
-            )
-            process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), *self._fds),
-                # A worker is one thread: what NumPy's libraries start beside it only costs.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone
-            )
-        worker = _Worker(number, process, Connection(ours.detach()))
+        with ours, theirs:
+            # Numbers below 3 are the worker's standard streams, which may be closed here.
+            handed = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+            try:
+                code = START.format(
+                    path=[entry for entry in sys.path if isinstance(entry, str)],
+                    fd=handed,
+                    parent=os.getpid(),
+                )
+                process = subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=(handed, *self._fds),
+                    # A worker is one thread: what NumPy's libraries start beside it only costs.
+                    env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone
+                )
+            except OSError as error:
+                raise WorkerError(f"worker {number} cannot be started: {error}") from None
+            finally:
+                os.close(handed)
+            connection = Connection(ours.detach())
+        worker = _Worker(number, process, connection)
         with suppress(BrokenPipeError, ConnectionResetError):  # it died: run() will say so
             worker.connection.send((*self._start, self._arguments(number)))
         return worker

@@ -62,13 +62,18 @@ class RecordWriter:
         if self._fd < 0:
             return
         try:
-            self._file.flush()
-            os.fsync(self._fd)
+            self._file.finish()
             if self._index is not None:
                 partial = self._index.with_name(f".{self._index.name}.{os.getpid()}.partial")
                 write_file(self._index, self._file.index(), partial)
             self._end()
-            self._partial.replace(self._path)
+            try:
+                self._partial.replace(self._path)
+            except OSError:
+                if self._index is not None:
+                    with suppress(OSError):
+                        self._index.unlink()
+                raise
         except OSError as error:
             self.discard()
             raise output_error(self._path, error) from None

@@ -94,11 +94,24 @@ def leftovers(out: Path) -> list[str]:
     ]
 
 
+def children() -> list[str]:
+    """Processes that this one started and that are still there, but for multiprocessing's own."""
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [pid for pid in found if b"resource_tracker" not in _command_line(pid)]
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 @pytest.fixture
 def no_children() -> Iterator[None]:
     """No process that the test started may outlive it."""
     yield
     deadline = time.monotonic() + 30  # one that syncs to a slow disk cannot be killed
-    while children := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        assert time.monotonic() < deadline, f"processes {children} are still there"
+    while left := children():
+        assert time.monotonic() < deadline, f"processes {left} are still there"
         time.sleep(0.05)

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fastconv import errors
@@ -24,7 +25,11 @@ def echo(*arguments: Any) -> Task:
 
 
 def process() -> Task:
-    return lambda task: (time.sleep(0.02), os.getpid())[1]
+    def task(_: object) -> int:
+        time.sleep(0.02)
+        return os.getpid()
+
+    return task
 
 
 def sleep() -> Task:
@@ -96,4 +101,14 @@ def path() -> Task:
 
 
 def standard_streams() -> Task:
-    return lambda task: [os.readlink(f"/proc/self/fd/{fd}") for fd in range(3)]
+    return lambda task: [str(Path(f"/proc/self/fd/{fd}").readlink()) for fd in range(3)]
+
+
+def with_process(n: int) -> tuple[int, int]:
+    return n * n, os.getpid()
+
+
+def refused_from_three(n: int) -> int:
+    if n >= 3:
+        raise errors.InputError(f"{n} is refused")
+    return n

@@ -27,10 +27,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "ground": ("errors", "shared", "version"),
     "single things": (
-        *("atomic", "board", "example", "images", "names", "options", "reader"),
+        *("atomic", "board", "cache", "example", "images", "names", "options", "reader"),
         *("worker", "workers"),
     ),
-    "columns and files": ("cache", "annotations", "catalog", "index", "manifest", "progress", "writer"),
+    "columns and files": ("annotations", "catalog", "index", "manifest", "progress", "writer"),
     "what is to be done": ("plan", "records", "sample", "sources"),
     "prepared": ("job", "prepare", "report"),
     "the work": ("shard",),

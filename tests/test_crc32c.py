@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import crc32c as peer
@@ -13,6 +14,7 @@ import pytest
 import twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_jpeg import guarded_memory
 
 import fastconv
 from fastconv import _tfrecord
@@ -60,6 +62,14 @@ def test_unaligned_memory(kernel: str, start: int) -> None:
         assert _tfrecord.crc32c(data) == peer.crc32c(data)
 
 
+def test_reads_no_byte_beyond_the_end(kernel: str) -> None:
+    with guarded_memory() as memory:
+        for length in (n for n in LENGTHS if 0 < n <= len(memory)):
+            place = memory[len(memory) - length :]
+            place[:] = NOISE[:length]
+            assert _tfrecord.crc32c(place) == peer.crc32c(NOISE[:length])
+
+
 @pytest.mark.parametrize("length", [20, 3 * 256 + 9, 3 * 4096 + 9])
 def test_every_bit_counts(kernel: str, length: int) -> None:
     data = bytearray(NOISE[:length])
@@ -79,7 +89,7 @@ def test_kernels_agree_with_the_twin_in_any_pieces(data: bytes, cuts: list[int])
         for name in KERNELS:
             _tfrecord.force_crc32c_kernel(name)
             crc = 0
-            for a, b in zip(places, places[1:], strict=False):
+            for a, b in pairwise(places):
                 crc = _tfrecord.crc32c(data[a:b], crc)
             assert crc == twin.crc32c(data)
     finally:

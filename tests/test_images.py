@@ -336,7 +336,7 @@ def test_random_damage_is_an_image_or_bad(format: str) -> None:
 
 
 def test_nothing_is_printed_about_damage() -> None:
-    """libtiff speaks to the standard error by itself; a worker has none, and Python adds nothing."""
+    """What Pillow's C libraries say themselves ends in a worker's standard error, which is none."""
     code = (
         "from fastconv.images import repair\n"
         "from fastconv.errors import BadImageError\n"

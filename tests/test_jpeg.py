@@ -7,6 +7,7 @@ import io
 import mmap
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -31,6 +32,18 @@ STATUS = {
 }
 WIDTH, HEIGHT = 41, 33
 EOI = b"\xff\xd9"
+
+
+@contextmanager
+def guarded_memory() -> Iterator[memoryview]:
+    """Writable pages behind which comes one that crashes whoever looks at it."""
+    size, libc = 4 * mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
+    pages = mmap.mmap(-1, size + mmap.PAGESIZE)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    last = ctypes.c_void_p(address + size)
+    assert libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    yield memoryview(pages)[:size]
+    libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 def jpeg(mode: str = "RGB", **options: Any) -> bytes:
@@ -143,25 +156,14 @@ def _strict(data: bytes) -> int:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_reads_no_byte_beyond_the_end(name: str, guarded: memoryview) -> None:
+def test_reads_no_byte_beyond_the_end(name: str) -> None:
     """Each cut stands right before memory that may not be touched."""
     data = ALL[name]
-    for size in range(1, len(data), 1 if len(data) < 1500 else 7):
-        place = guarded[len(guarded) - size :]
-        place[:] = data[:size]
-        assert _jpeg.scan(place) == _jpeg.scan(data[:size])
-
-
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[memoryview]:
-    """Writable pages behind which comes one that crashes whoever looks at it."""
-    size, libc = 4 * mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
-    pages = mmap.mmap(-1, size + mmap.PAGESIZE)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-    last = ctypes.c_void_p(address + size)
-    assert libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-    yield memoryview(pages)[:size]
-    libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
+    with guarded_memory() as memory:
+        for size in range(1, len(data), 1 if len(data) < 1500 else 7):
+            place = memory[len(memory) - size :]
+            place[:] = data[:size]
+            assert _jpeg.scan(place) == _jpeg.scan(data[:size])
 
 
 def marker_places(data: bytes) -> list[int]:

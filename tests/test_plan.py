@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ import twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastconv import _columns
 from fastconv.catalog import Catalog
 from fastconv.names import Names
 from fastconv.plan import (
@@ -59,6 +61,33 @@ def test_order(count: int, seed: int) -> None:
     random.Random(seed).shuffle(order)
     assert shuffled(count, seed).tolist() == order
     assert shuffled(count, seed).dtype == np.int64
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 7, 8, 10, 13, 16])
+def test_order_around_powers_of_two(bits: int) -> None:
+    """Where the numbers drawn take a bit more, half of the draws are thrown away."""
+    for count in range(2**bits - 2, 2**bits + 3):
+        for seed in range(3):
+            order = list(range(count))
+            random.Random(seed).shuffle(order)
+            assert shuffled(count, seed).tolist() == order
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.integers(0), st.lists(st.integers(0, 9), min_size=1, max_size=9))
+def test_order_from_words_in_any_portions(count: int, seed: int, portions: list[int]) -> None:
+    """Words of the generator are used up one after another, wherever a portion ends."""
+    generator = random.Random(seed)
+    order = np.arange(count, dtype=np.int64)
+    at = count - 1
+    for portion in itertools.cycle([*portions, 1]):
+        words = [generator.getrandbits(32) for _ in range(portion)]
+        at = _columns.shuffle(order, at, np.array(words, np.uint32))
+        if at <= 0:
+            break
+    expected = list(range(count))
+    random.Random(seed).shuffle(expected)
+    assert order.tolist() == expected
 
 
 def test_order_golden() -> None:

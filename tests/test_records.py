@@ -171,6 +171,32 @@ def test_a_write_refused_half_way_can_be_tried_again(tmp_path: Path) -> None:
         os.close(fd)
 
 
+@pytest.mark.parametrize("size", [0, 1, 5000, 3 << 20])
+def test_disk_set_aside_and_given_back(tmp_path: Path, size: int) -> None:
+    fd = os.open(tmp_path / "shard", os.O_RDWR | os.O_CREAT)
+    try:
+        file = RecordFile(fd, 4096)
+        file.allocate(size)
+        assert os.fstat(fd).st_size == 0
+        for payload in PAYLOADS:
+            file.append(payload)
+        file.finish()
+        assert content(fd) == shard_of(PAYLOADS)
+        assert os.fstat(fd).st_blocks * 512 < os.fstat(fd).st_size + (64 << 10)
+    finally:
+        os.close(fd)
+
+
+def test_finishing_on_a_full_disk() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        file = RecordFile(full.fileno())
+        file.allocate(100)  # a device has no disk to set aside, and does without
+        file.append(b"x")
+        with pytest.raises(OSError) as caught:
+            file.finish()
+        assert caught.value.errno == errno.ENOSPC
+
+
 # ---- RecordWriter ---------------------------------------------------------------------------
 
 
@@ -354,7 +380,8 @@ def test_reads_what_the_twin_frames(
 def test_a_shard_of_no_records(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.touch()
-    assert list(fastconv.read_records(path)) == list(frames(path)) == []
+    assert list(fastconv.read_records(path)) == []
+    assert list(frames(path)) == []
 
 
 def test_every_bit_is_guarded(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tar scan against Python's tarfile and GNU tar, and against archives that neither would make."""
+"""The tar scan against tarfile and GNU tar, and on archives that neither would make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 import pytest
 
@@ -25,6 +25,7 @@ END_MARK = bytes(2 * BLOCK)
 GIB = 1 << 30
 
 Member = tuple[bytes, str, int, int]  # name, type, offset, size
+TarFormat: TypeAlias = Literal[0, 1, 2]
 
 
 class Scanned:
@@ -72,7 +73,7 @@ def member(name: str, data: bytes = b"", format: int = tarfile.GNU_FORMAT, **fac
     info.size = len(data)
     for key, value in facts.items():
         setattr(info, key, value)
-    head = info.tobuf(format, "utf-8", "surrogateescape")
+    head = info.tobuf(cast(TarFormat, format), "utf-8", "surrogateescape")
     return head + data + bytes(-len(data) % BLOCK)
 
 
@@ -132,8 +133,8 @@ def names_of(lengths: Iterable[int]) -> list[str]:
     return names
 
 
-LENGTHS = (3, 8, 98, 99, 100, 101, 102, 154, 155, 156, 157, 200, 254, 255, 256, 257, 258, 511, 512)
-LENGTHS += (513, 1000, 4096)
+LENGTHS = [3, 8, 98, 99, 100, 101, 102, 154, 155, 156, 157, 200, 254, 255, 256, 257, 258, 511, 512]
+LENGTHS += [513, 1000, 4096]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -200,7 +201,7 @@ def test_members_that_are_no_files(fd: int, format: str) -> None:
     parts = [member("first.JPEG", b"1", FORMATS[format])]
     for name in ("f", "f" * 99, "f/" * 60 + "f"):
         for kind in (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE):
-            facts = {"type": kind, "linkname": "to" * 20}
+            facts: dict[str, Any] = {"type": kind, "linkname": "to" * 20}
             parts.append(member(name, format=FORMATS[format], **facts))
     for kind in (tarfile.CHRTYPE, tarfile.BLKTYPE):
         parts.append(member("dev", format=FORMATS[format], type=kind, devmajor=1, devminor=2))
@@ -269,7 +270,7 @@ SIZES = (8 * GIB - 1, 8 * GIB, 8 * GIB + 1, 9 * GIB + 5, 1 << 40, (1 << 42) + 51
 def test_huge_members(fd: int, format: str, size: int) -> None:
     info = tarfile.TarInfo("huge.tar")
     info.size = size
-    head = info.tobuf(FORMATS[format])
+    head = info.tobuf(cast(TarFormat, FORMATS[format]))
     data_end = len(head) + size
     behind = data_end + -size % BLOCK
     os.pwrite(fd, head, 0)
@@ -609,12 +610,12 @@ def test_what_the_systems_tar_writes(fd: int, tmp_path: Path, format: str) -> No
     sparse = [kind for _, kind, _, _ in scanned.members].count("S")
     assert sparse == (format.startswith("sparse") or format.endswith("gnu"))
     listed = {m[0].rstrip(b"/"): m for m in scanned.members if m[1] != "S"}
-    peers = {m[0]: m for m in by_tarfile(fd)}
+    peers = {member[0]: member for member in by_tarfile(fd)}
     assert len(scanned.members) == len(peers)
-    for name, (_, kind, offset, size) in listed.items():
-        assert peers[name][1:] == (kind, offset, size)
-    for name, content in files.items():
-        _, kind, offset, size = listed[f"./{name}".encode()]
+    for stored, (_, kind, offset, size) in listed.items():
+        assert peers[stored][1:] == (kind, offset, size)
+    for file_name, content in files.items():
+        _, kind, offset, size = listed[f"./{file_name}".encode()]
         if kind == "0":
             assert data[offset : offset + size] == content
 

@@ -8,6 +8,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +90,10 @@ def _timed(shard: Shard) -> tuple[int, float, float]:
     return _write(shard), began, time.monotonic()
 
 
-def write_all(shards: Sequence[Shard], workers: int, start: Callable[[], Write]) -> None:
-    """Write each shard, in processes of their own where there is more than one worker.
+def write_all(
+    shards: Sequence[Shard], workers: int, start: Callable[[], Write], threads: bool = False
+) -> None:
+    """Write each shard, by processes (or threads) of their own where there are several workers.
 
     ``start`` is called once a process, and gives what writes a shard. It may import what must not
     be there before a fork. What is printed leaves that time, and the interpreter's start, out.
@@ -98,8 +101,12 @@ def write_all(shards: Sequence[Shard], workers: int, start: Callable[[], Write])
     if workers == 1:
         _begin(start)
         done = [_timed(shard) for shard in shards]
+    elif threads:
+        _begin(start)
+        with ThreadPoolExecutor(workers) as pool:
+            done = list(pool.map(_timed, shards))
     else:
-        with multiprocessing.get_context("fork").Pool(workers, _begin, (start,)) as pool:
-            done = list(pool.imap_unordered(_timed, shards, chunksize=1))
+        with multiprocessing.get_context("fork").Pool(workers, _begin, (start,)) as crew:
+            done = list(crew.imap_unordered(_timed, shards, chunksize=1))
     seconds = max(end for _, _, end in done) - min(begin for _, begin, _ in done)
     print(json.dumps({"written": sum(n for n, _, _ in done), "seconds": seconds}))

@@ -21,9 +21,7 @@ def _bytes(value: bytes) -> tf.train.Feature:
 def example(picture: Picture) -> bytes:
     features = {
         "image/encoded": _bytes(Path(picture.path).read_bytes()),
-        "image/class/label": tf.train.Feature(
-            int64_list=tf.train.Int64List(value=[picture.label])
-        ),
+        "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[picture.label])),
         "image/filename": _bytes(picture.name.encode()),
     }
     made = tf.train.Example(features=tf.train.Features(feature=features))
