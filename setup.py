@@ -14,6 +14,7 @@ C_SOURCES = {
     "_tar": ["tar_impl"],
     "_reader": [],
     "_columns": [],
+    "_frames": [],
     "_members": [],
     "_process": [],
 }

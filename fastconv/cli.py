@@ -240,13 +240,13 @@ def _outcome(
     summary: dict[str, Any], lines: Iterable[str], quiet: bool, as_json: bool, table: Any = None
 ) -> None:
     """What a command came to, on standard output."""
-    console, _ = _consoles()
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
         if table is not None:
-            console.print(table)
-        _say(console, lines)
+            _consoles()[0].print(table)
+        for line in lines:
+            click.echo(line)
 
 
 def _terminated(_signal: int, _frame: object) -> None:

@@ -6,19 +6,40 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fastconv import _frames
 from fastconv.atomic import output_error, write_file
-from fastconv.errors import OutputError, UsageError
-from fastconv.reader import frames
+from fastconv.errors import InputError, OutputError, RecordError, UsageError
 
-FRAME_OVERHEAD_BYTES = 16
+GZIP_MAGIC = b"\x1f\x8b"
 
 
-def index_text(shard: str | Path) -> str:
+def index_of(shard: str | Path) -> bytes:
     """The index of one shard: a line ``<offset> <size>`` a record, sizes of whole frames.
 
-    Raises RecordError where the shard is damaged, cut off or compressed.
+    Raises InputError where the shard cannot be read, and RecordError, naming record and offset,
+    where it is damaged, cut off or compressed.
     """
-    return "".join(f"{at} {size + FRAME_OVERHEAD_BYTES}\n" for at, size in frames(shard))
+    try:
+        file = open(shard, "rb", buffering=0)  # noqa: PTH123, SIM115
+    except OSError as error:
+        raise InputError(f"{shard}: cannot be opened: {error.strerror}") from None
+    with file:
+        end = os.fstat(file.fileno()).st_size
+        why, error_number, record, at, lines = _frames.index(file.fileno(), end)
+        head = b"" if why == _frames.READ else os.pread(file.fileno(), 2, 0)
+    if why == _frames.WHOLE:
+        return lines
+    where = f"{shard}: record {record} at offset {at}"
+    if why == _frames.READ:
+        raise InputError(f"{where}: cannot be read: {os.strerror(error_number)}")
+    if head == GZIP_MAGIC and record == 0 and why != _frames.CUT:
+        raise RecordError(
+            f"{shard}: is compressed with GZIP, and so has no byte offsets that a reader could go "
+            f"to; decompress it first"
+        )
+    if why == _frames.HEAD_WRONG:
+        raise RecordError(f"{where}: the checksum of its length is wrong; this is no TFRecord file")
+    raise RecordError(f"{where}: is cut off; the file ends at {end}")
 
 
 def index_shards(
@@ -54,9 +75,9 @@ def index_shards(
         raise output_error(folder, error) from None
     records = 0
     for done, (target, shard) in enumerate(targets.items(), 1):
-        text = index_text(shard)
-        write_file(target, text.encode(), folder / f".{target.name}.{os.getpid()}.partial")
-        records += text.count("\n")
+        lines = index_of(shard)
+        write_file(target, lines, folder / f".{target.name}.{os.getpid()}.partial")
+        records += lines.count(b"\n")
         if on_shard:
             on_shard(done, len(targets))
     return records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,13 @@ class Job:
     """A worker's view of the shared plan: the columns by name, and the facts beside them."""
 
     def __init__(self, fd: int) -> None:
-        self.columns, self.facts = shared.attach(fd)
+        self.columns, self.facts, self._memory = shared.attach(fd)
+
+    def let_go(self) -> None:
+        """Unmap what was touched, which comes back when it is touched again: so what a worker
+        holds of the plan is a shard's part of it, and not all that it ever saw."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._memory.madvise(mmap.MADV_DONTNEED)
 
     def _text(self, name: str, row: int) -> str:
         starts = self.columns[f"{name}_start"]

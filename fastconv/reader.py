@@ -42,24 +42,6 @@ def _refuse_gzip(path: str | Path, head: bytes) -> None:
         )
 
 
-def frames(path: str | Path) -> Iterator[tuple[int, int]]:
-    """(offset, payload bytes) of each record of a TFRecord file, from the frames' heads alone.
-
-    Raises RecordError, naming record and offset, where a head is damaged or the file is cut off.
-    """
-    with _open(path) as file:
-        end = os.fstat(file.fileno()).st_size
-        at, record = 0, 0
-        while at < end:
-            head = os.pread(file.fileno(), HEAD.size, at)
-            if at == 0:
-                _refuse_gzip(path, head)
-            size = _payload_bytes(path, head, at, record, end)
-            yield at, size
-            at += HEAD.size + size + TAIL.size
-            record += 1
-
-
 def _payload_bytes(path: str | Path, head: bytes, at: int, record: int, end: int) -> int:
     where = f"{path}: record {record} at offset {at}"
     if len(head) < HEAD.size:

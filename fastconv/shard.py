@@ -82,6 +82,7 @@ def write_shard(
             raise output_error(final, error) from None
         raise
     board[STATE] = IDLE
+    job.let_go()
     result.records, result.bytes, result.crc32c = file.records, file.bytes, file.crc32c
     return result
 

@@ -70,8 +70,8 @@ def share(columns: dict[str, npt.NDArray[Any]], facts: dict[str, Any]) -> int:
     return fd
 
 
-def attach(fd: int) -> tuple[dict[str, memoryview], dict[str, Any]]:
-    """The columns, read-only and typed, and the facts of a segment."""
+def attach(fd: int) -> tuple[dict[str, memoryview], dict[str, Any], mmap.mmap]:
+    """The columns, read-only and typed, the facts of a segment, and the memory they are in."""
     memory = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
     view = memoryview(memory)
     size = int.from_bytes(view[:8], "little")
@@ -81,4 +81,4 @@ def attach(fd: int) -> tuple[dict[str, memoryview], dict[str, Any]]:
         name: view[first + at : first + at + nbytes].cast(code)
         for name, (code, at, nbytes) in header["columns"].items()
     }
-    return columns, header["facts"]
+    return columns, header["facts"], memory

@@ -22,7 +22,7 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 # The lowest first. A new module is put where it belongs, by hand.
 LAYERS: dict[str, tuple[str, ...]] = {
     "compiled": (
-        *("_columns", "_jpeg", "_members", "_process", "_reader", "_shard", "_tar"),
+        *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_shard", "_tar"),
         *("_tfrecord",),
     ),
     "ground": ("errors", "shared", "version"),
@@ -44,7 +44,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
 LEVEL = {module: n for n, modules in enumerate(LAYERS.values()) for module in modules}
 
 WRITES = {"_tfrecord", "_shard", "example", "shard", "writer"}
-READS = {"_reader", "reader", "verify"}  # what is written is checked with code of its own
+READS = {
+    "_frames",
+    "_reader",
+    "reader",
+    "verify",
+}  # what is written is checked with code of its own
 FACES = {"click": {"cli"}, "rich": {"cli", "display", "tables"}}
 LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}
 MAY_PRINT = {"cli", "__main__"}

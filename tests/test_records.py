@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 import fastconv
 from fastconv._tfrecord import RecordFile
 from fastconv.errors import InputError, OutputError, RecordError, UsageError
-from fastconv.index import index_text
-from fastconv.reader import frames
+from fastconv.index import index_of
 from fastconv.shared import anonymous_file
 
 NOISE = random.Random(2).randbytes(300_000)
@@ -374,14 +373,14 @@ def test_reads_what_the_twin_frames(
     path.write_bytes(shard_of(payloads))
     assert list(fastconv.read_records(path)) == payloads
     assert list(fastconv.read_records(str(path))) == payloads
-    assert index_text(path) == twin.index_lines(path.read_bytes())
+    assert index_of(path).decode() == twin.index_lines(path.read_bytes())
 
 
 def test_a_shard_of_no_records(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.touch()
     assert list(fastconv.read_records(path)) == []
-    assert list(frames(path)) == []
+    assert index_of(path) == b""
 
 
 def test_every_bit_is_guarded(tmp_path: Path) -> None:
@@ -398,9 +397,9 @@ def test_every_bit_is_guarded(tmp_path: Path) -> None:
         in_head = bit // 8 - starts[record] < 12
         if in_head:
             with pytest.raises(RecordError, match=words):
-                list(frames(path))
+                index_of(path)
         else:
-            assert len(list(frames(path))) == len(SMALL)
+            assert index_of(path).count(b"\n") == len(SMALL)
 
 
 def test_every_cut_is_seen_but_between_records(tmp_path: Path) -> None:
@@ -412,12 +411,12 @@ def test_every_cut_is_seen_but_between_records(tmp_path: Path) -> None:
         record = max(n for n, start in enumerate(starts) if start <= size)
         if size in starts:
             assert list(fastconv.read_records(path)) == SMALL[:record]
-            assert len(list(frames(path))) == record
+            assert index_of(path).count(b"\n") == record
             continue
         words = f"record {record} at offset {starts[record]}: is cut off.*the file ends at {size}"
         assert refused(path, words) == SMALL[:record]
         with pytest.raises(RecordError, match=words):
-            list(frames(path))
+            index_of(path)
 
 
 @pytest.mark.parametrize("size", [2**63, 2**64 - 1, 2**64 - 16, 2**31, 1, 2**62])
@@ -440,7 +439,7 @@ def test_gzip_is_refused_by_its_name(tmp_path: Path, size: int | None) -> None:
     path.write_bytes(gzip.compress(shard_of(PAYLOADS))[:size])
     assert refused(path, "shard.gz: is compressed with GZIP") == []
     with pytest.raises(RecordError, match="compressed with GZIP"):
-        index_text(path)
+        index_of(path)
 
 
 def test_a_length_that_looks_like_gzip(tmp_path: Path) -> None:
@@ -457,7 +456,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"{path}: cannot be opened"):
             list(fastconv.read_records(path))
         with pytest.raises(InputError, match=f"{path}: cannot be opened"):
-            index_text(path)
+            index_of(path)
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def made(dtype: str, count: int, seed: int) -> np.ndarray[Any, Any]:
 def round_trip(columns: dict[str, np.ndarray[Any, Any]], facts: dict[str, Any]) -> None:
     fd = share(columns, facts)
     try:
-        found, found_facts = attach(fd)
+        found, found_facts, _ = attach(fd)
     finally:
         os.close(fd)
     assert found_facts == facts
@@ -86,14 +86,14 @@ def test_what_has_no_format(dtype: str) -> None:
 
 def test_columns_outlive_the_descriptor() -> None:
     fd = share({"a": np.arange(3)}, {})
-    columns, _ = attach(fd)
+    columns, _, _ = attach(fd)
     os.close(fd)
     assert columns["a"].tolist() == [0, 1, 2]
 
 
 def test_nobody_writes_to_what_is_shared() -> None:
     fd = share({"a": np.arange(3)}, {})
-    columns, _ = attach(fd)
+    columns, _, _ = attach(fd)
     os.close(fd)
     with pytest.raises(TypeError):
         columns["a"][0] = 7
@@ -103,7 +103,7 @@ def test_another_process_sees_it_without_numpy() -> None:
     fd = share({"a": np.arange(1000), "b": np.empty(0, np.float32)}, {"word": "ü"})
     code = (
         "import sys; from fastconv.shared import attach; "
-        f"columns, facts = attach({fd}); "
+        f"columns, facts, _ = attach({fd}); "
         "print(sum(columns['a']), len(columns['b']), ascii(facts['word']), 'numpy' in sys.modules)"
     )
     try:

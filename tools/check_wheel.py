@@ -18,7 +18,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEVER = (".so", ".pyc", ".o")
+NEVER = (".so", ".pyc", ".o", ".orig", ".rej", "~")
 LAZY = "import fastconv, sys; assert 'tensorflow' not in sys.modules; print(fastconv.__file__)"
 
 
