@@ -15,7 +15,8 @@ cdef extern from "tar_impl.h":
         size_t names_bytes
         int64_t at
         int error
-    int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end) nogil
+    int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end,
+                    const volatile int *stop) nogil
     void fc_tar_free(fc_tar *tar) nogil
 
 NO_END = FC_TAR_NO_END
@@ -30,21 +31,25 @@ REASONS = (
     "the archive ends here without its end mark, so it may be cut off",
     "its extended header is over 1 MiB",
     "its pax header is malformed",
+    "listing it was stopped",
 )
 
 
-def scan(int fd, int64_t begin, int64_t end):
+def scan(int fd, int64_t begin, int64_t end, const int[::1] stop=None):
     """List the tar archive at bytes [begin, end) of an open file, without the GIL.
 
     Returns (status, offset, errno, offsets, sizes, types, names, name_ends): status 0 or a row of
     REASONS; the offset of the header that it is about; and a column a member, each as bytes that
     hold int64 (offsets, sizes, name_ends) or uint8 (types, names). After an error the columns hold
-    the members before it; the one that is cut off is the last.
+    the members before it; the one that is cut off is the last. Another thread ends it by setting
+    `stop`, an array of one int, to other than 0.
     """
     cdef fc_tar tar
     cdef int status
+    cdef int never = 0
+    cdef const volatile int *flag = &never if stop is None else &stop[0]
     with nogil:
-        status = fc_tar_scan(&tar, fd, begin, end)
+        status = fc_tar_scan(&tar, fd, begin, end, flag)
     try:
         if status == FC_TAR_MEMORY:
             raise MemoryError

@@ -231,6 +231,11 @@ static int archive(fc_keep *k, int32_t file)
     const fc_plan *plan = &k->plan;
     int fd = open_path(plan->path + plan->path_start[file],
                        (size_t)(plan->path_start[file + 1] - plan->path_start[file]), NULL, 0);
+    if (fd < 0 && errno == EMFILE) {
+        fc_keep_close(k); /* fewer may be open here than are kept: make room, and try again */
+        fd = open_path(plan->path + plan->path_start[file],
+                       (size_t)(plan->path_start[file + 1] - plan->path_start[file]), NULL, 0);
+    }
     if (fd < 0)
         return -1;
     if (slot->file >= 0)

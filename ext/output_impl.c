@@ -73,11 +73,10 @@ int fc_output_allocate(fc_output *out, int64_t bytes)
 #ifdef FALLOC_FL_KEEP_SIZE
     while (bytes > 0 && retried(out, fallocate(out->fd, FALLOC_FL_KEEP_SIZE, 0, bytes)))
         ;
-    if (!out->error)
-        out->allocated = bytes;
-    if (out->error == ENOSPC || out->error == EDQUOT || out->error == EFBIG || out->error == EIO)
-        return -1;
-    out->error = 0; /* this file system cannot, and does without */
+    /* A file system that cannot does without; one that is full may have room for what is really
+       written, and may have set aside a part. */
+    out->allocated = out->error && out->error != ENOSPC && out->error != EDQUOT ? 0 : bytes;
+    out->error = 0;
 #else
     (void)out, (void)bytes;
 #endif

@@ -260,6 +260,8 @@ static int scan(fc_tar *t, reader *r, extra *x)
 {
     int result = FC_TAR_OK;
     while (r->end - t->at >= BLOCK) {
+        if (*t->stop)
+            return FC_TAR_STOPPED;
         const uint8_t *h = view(r, t->at, BLOCK, &result, &t->error);
         if (!h)
             return result;
@@ -308,7 +310,7 @@ static int scan(fc_tar *t, reader *r, extra *x)
     return r->end - t->at > 0 ? FC_TAR_CUT : FC_TAR_NO_END;
 }
 
-int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end)
+int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end, const volatile int *stop)
 {
     memset(tar, 0, sizeof *tar);
     reader *r = malloc(sizeof *r);
@@ -317,6 +319,7 @@ int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end)
     *r = (reader){.fd = fd, .end = end, .read_bytes = BLOCK};
     extra x = {.size = -1};
     tar->at = begin;
+    tar->stop = stop;
     int result = scan(tar, r, &x);
     free(x.name);
     free(r);

@@ -13,7 +13,8 @@ enum {
     FC_TAR_CUT,        /* the archive ends inside the member, or inside a header */
     FC_TAR_NO_END,     /* the archive ends without its end mark (a block of zeros) */
     FC_TAR_LONG,       /* a long name or pax header beyond FC_TAR_EXTRA_MAX */
-    FC_TAR_PAX         /* a pax header whose records are malformed */
+    FC_TAR_PAX,        /* a pax header whose records are malformed */
+    FC_TAR_STOPPED
 };
 
 /* A name is 4 KiB at most on any system; a pax header may hold other records beside it. */
@@ -30,9 +31,10 @@ typedef struct {
     int64_t at;      /* where scanning stopped: of the header that an error is about; a member that
                         is cut off is the last in the columns */
     int error;
+    const volatile int *stop; /* where it becomes other than 0, scanning ends with FC_TAR_STOPPED */
 } fc_tar;
 
 /* Lists the archive at bytes [begin, end) of fd. */
-int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end);
+int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end, const volatile int *stop);
 void fc_tar_free(fc_tar *tar);
 #endif

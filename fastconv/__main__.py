@@ -1,6 +1,6 @@
 """``python -m fastconv``."""
 
-from fastconv.cli import main
+from fastconv.entry import main
 
 if __name__ == "__main__":
     main()

@@ -11,17 +11,17 @@ from fastconv.errors import OutputError
 AGAIN = "run again, with --overwrite"
 
 
-def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+def output_error(path: str | os.PathLike[str], error: OSError, again: str = AGAIN) -> OutputError:
     """What the system said when `path` was to be written, and what to do about it."""
     import errno
 
     advice = {
-        errno.ENOSPC: f"free some space, then {AGAIN}",
-        errno.EDQUOT: f"your quota is used up: free some space, then {AGAIN}",
+        errno.ENOSPC: f"free some space, then {again}",
+        errno.EDQUOT: f"your quota is used up: free some space, then {again}",
         errno.EROFS: "choose another folder with --out",
         errno.EACCES: "choose a folder that you may write to",
         errno.EPERM: "choose a folder that you may write to",
-    }.get(error.errno or 0, f"mend that, then {AGAIN}")
+    }.get(error.errno or 0, f"mend that, then {again}")
     return OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}; {advice}")
 
 

@@ -1,7 +1,7 @@
 """What took long to find out about an archive, remembered in the user's cache folder.
 
 A file of the cache is a .npz named for the archive's path and what is remembered of it. It is used
-only while the archive is the same: size, time of change, inode and device are compared, and
+only while the archive is the same: size, times of change, inode and device are compared, and
 whatever else the caller can check cheaply. A cache that cannot be read or written is no error: the
 work is done again.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -48,7 +49,8 @@ def folder() -> Path | None:
 def identity_of(path: Path, key: str) -> bytes:
     """What must be the same for a memory of `path` to hold."""
     status = path.stat()
-    facts = [VERSION, key, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev]
+    times = [status.st_mtime_ns, status.st_ctime_ns]
+    facts = [VERSION, key, status.st_size, *times, status.st_ino, status.st_dev]
     return json.dumps(facts).encode()
 
 
@@ -85,14 +87,19 @@ def _load(place: Path, identity: bytes) -> Arrays | None:
                 return None
             arrays = {name: file[name] for name in file.files if name != IDENTITY}
         os.utime(place)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except FileNotFoundError:
+        return None
+    except Exception:
+        # A damaged file can make NumPy, zipfile and zlib raise nearly anything. It is of no use.
+        with suppress(OSError):
+            place.unlink()
         return None
     return arrays
 
 
 def _save(place: Path, identity: bytes, arrays: Arrays) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f".{place.name}.{os.getpid()}")
+    partial = place.with_name(f".{place.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         # NumPy's own savez_compressed takes ten times as long for a little less.
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from fastconv.errors import FastconvError, UsageError
+from fastconv.errors import FastconvError, InputError, OutputError, UsageError
 from fastconv.version import __version__
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
+OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SOURCE_OPTIONS = (
     click.argument("source", required=False),
@@ -62,7 +66,7 @@ def cli() -> None:
     """Image datasets to TFRecord shards and their indexes, at the speed of the disk.
 
     Exit codes: 0 all written; 1 written with skips; 2 bad usage; 3 bad input; 4 the output could
-    not be written; 130 interrupted.
+    not be written; 70 an error of fastconv's own; 130 interrupted.
     """
 
 
@@ -223,41 +227,56 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
 def _consoles() -> tuple[Console, Console]:
     """(for the outcome, for everything on the way): standard output and standard error."""
-    from rich.console import Console
+    from fastconv.display import PlainConsole
 
-    return Console(highlight=False, markup=False), Console(
-        stderr=True, highlight=False, markup=False
-    )
+    return PlainConsole(), PlainConsole(stderr=True)
 
 
 def _say(console: Console, lines: Iterable[str]) -> None:
     """Lines as they are, however long, so that paths can be copied and output searched."""
-    for line in lines:
-        console.print(line, soft_wrap=True)
+    with suppress(OSError):  # a job does not end because nobody watches it
+        for line in lines:
+            console.print(line, soft_wrap=True)
 
 
 def _outcome(
     summary: dict[str, Any], lines: Iterable[str], quiet: bool, as_json: bool, table: Any = None
 ) -> None:
     """What a command came to, on standard output."""
-    if as_json:
-        click.echo(json.dumps(summary))
-    elif not quiet:
-        if table is not None:
-            _consoles()[0].print(table)
-        for line in lines:
-            click.echo(line)
+    try:
+        if as_json:
+            click.echo(json.dumps(summary))
+        elif not quiet:
+            if table is not None:
+                _consoles()[0].print(table)
+            for line in lines:
+                click.echo(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return  # who asked has read enough
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
 
 
-def _terminated(_signal: int, _frame: object) -> None:
+def _interrupted(_signal: int, _frame: object) -> None:
+    # Once is enough: what follows is cleaning up, which must not be interrupted.
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The ``fastconv`` command."""
-    signal.signal(signal.SIGTERM, _terminated)  # a queue's way to say that time is up
+    for number in INTERRUPTS:  # SIGTERM: a queue's way to say that time is up
+        signal.signal(number, _interrupted)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy does no linear algebra here
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it any more; the interpreter must not try again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -272,9 +291,20 @@ def run(arguments: list[str]) -> int:
         return UsageError.exit_code
     except FastconvError as error:
         if "--json" in arguments:
-            click.echo(json.dumps({"error": str(error), "exit_code": error.exit_code}))
-        click.echo(f"fastconv: {error}", err=True)
+            _tell(json.dumps({"error": str(error), "exit_code": error.exit_code}), err=False)
+        _tell(f"fastconv: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("fastconv: interrupted; shards that are not whole were removed", err=True)
+        _tell("fastconv: interrupted; shards that are not whole were removed")
         return INTERRUPTED
+    except OSError as error:  # of a file that no code of ours foresaw trouble with
+        _tell(f"fastconv: {error.filename or 'the system'}: {error.strerror or error}")
+        return InputError.exit_code
+    except Exception:
+        _tell(f"{traceback.format_exc()}fastconv: this is an error of fastconv's own; report it")
+        return OWN_ERROR
+
+
+def _tell(text: str, err: bool = True) -> None:
+    with suppress(OSError):  # nobody is there to be told
+        click.echo(text, err=err)

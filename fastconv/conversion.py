@@ -45,8 +45,16 @@ def carry_out(prepared: Prepared, watch: Watch) -> Report:
         files.LABELS,
         files.MANIFEST,
     ]
-    files.clear_for(out, written, options.overwrite)
+    with files.locked(out):
+        return _carry_out(prepared, watch, out, tasks, written)
+
+
+def _carry_out(
+    prepared: Prepared, watch: Watch, out: Path, tasks: list[ShardTask], written: list[str]
+) -> Report:
+    options = prepared.options
     header = {**facts(prepared), "files": written}
+    files.clear_for(out, written, options.overwrite)
     workers = min(options.workers or usable_cores(), len(tasks))
     journal = files.Journal(out, header)
     try:

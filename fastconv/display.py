@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
@@ -21,6 +22,17 @@ from fastconv.progress import Progress
 LINE_SECONDS = 10.0
 RATE_SECONDS = 5.0  # rates shown are of so many seconds
 WORKERS_SHOWN = 16
+
+
+class PlainConsole(Console):
+    """A console that prints what it is given as it is, and raises where its stream is gone; Rich's
+    own would end the process."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class Display(Protocol):
@@ -166,7 +178,33 @@ class QuietDisplay:
         del progress
 
 
+class UnmindedDisplay:
+    """Another display, until its stream refuses: a job does not end because nobody watches it."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    def __enter__(self) -> UnmindedDisplay:
+        self._display.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self._display.__exit__(kind, error, trace)
+
+    def show(self, progress: Progress) -> None:
+        try:
+            self._display.show(progress)
+        except OSError:
+            self._display = QuietDisplay()
+
+
 def display_for(console: Console, quiet: bool) -> Display:
     if quiet:
         return QuietDisplay()
-    return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
+    return UnmindedDisplay(LiveDisplay(console) if console.is_terminal else LineDisplay(console))

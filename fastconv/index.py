@@ -9,6 +9,7 @@ from pathlib import Path
 from fastconv import _frames
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError, RecordError, UsageError
+from fastconv.regular import regular
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -20,7 +21,7 @@ def index_of(shard: str | Path) -> bytes:
     where it is damaged, cut off or compressed.
     """
     try:
-        file = open(shard, "rb", buffering=0)  # noqa: PTH123, SIM115
+        file = open(shard, "rb", buffering=0, opener=regular)  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{shard}: cannot be opened: {error.strerror}") from None
     with file:
@@ -61,7 +62,7 @@ def index_shards(
         target = folder / shard.name
         if target in targets:
             raise UsageError(f"{shard}: has the name of {targets[target]}; index them apart")
-        if os.path.realpath(target) == os.path.realpath(shard):
+        if os.path.realpath(folder) == os.path.dirname(os.path.realpath(shard)):  # noqa: PTH120
             raise UsageError(
                 f"{folder}: is the shards' own folder, where readers would take an index for a "
                 f"shard; choose another with --out"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +48,8 @@ def share_plans(
     files = [paths.setdefault(place.path, len(paths)) for place in containers]
     blocks = Names.of(entries)
     names = Names.joined([plan.catalog.names.take(plan.order) for plan in plans])
-    path_names = Names.of(os.fsencode(path) for path in paths)
-    insides = Names.of(os.fsencode(place.inside) for place in containers)
+    path_names = Names.of(path.encode("utf-8", "surrogateescape") for path in paths)
+    insides = Names.of(place.inside.encode("utf-8", "surrogateescape") for place in containers)
 
     counts = [np.diff(plan.catalog.box_start)[plan.order] for plan in plans]
     box_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
@@ -123,7 +122,8 @@ class Job:
 
     def _text(self, name: str, row: int) -> str:
         starts = self.columns[f"{name}_start"]
-        return os.fsdecode(bytes(self.columns[name][starts[row] : starts[row + 1]]))
+        name_bytes = bytes(self.columns[name][starts[row] : starts[row + 1]])
+        return name_bytes.decode("utf-8", "surrogateescape")
 
     def name(self, row: int) -> str:
         """The base name of a record's image."""

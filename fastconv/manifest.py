@@ -7,21 +7,28 @@ names every file that the job may write, and each shard adds a line when it has 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.errors import OutputError
+from fastconv.version import __version__
 
 FORMAT = 1
+TOOL = f"fastconv {__version__}"
 MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
 LABELS = "labels.txt"
 PARTIAL = ".fastconv-partial"
 FOLDERS = ("data_dir", "idx_dir")
+OURS = re.compile(
+    r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
+)
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)
 
@@ -57,21 +64,17 @@ def _written_before(out: Path) -> Iterator[str]:
 
 
 def _are_ours(names: object) -> bool:
-    """Whether this is a list of relative paths that lead nowhere else."""
+    """Whether this is a list of files that fastconv writes."""
     return isinstance(names, list) and all(
-        isinstance(name, str)
-        and Path(name).name != ""
-        and "\0" not in name
-        and not Path(name).is_absolute()
-        and ".." not in Path(name).parts
-        for name in names
+        isinstance(name, str) and OURS.fullmatch(name) for name in names
     )
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-        if not isinstance(value, dict) or not _are_ours(value.get("files", [])):
+        value: dict[str, Any] = json.loads(data)
+        ours = isinstance(value, dict) and str(value.get("tool", "")).startswith("fastconv ")
+        if not ours or not _are_ours(value.get("files", [])):
             raise ValueError("it is no manifest of fastconv's")
     except ValueError as error:
         raise OutputError(
@@ -113,6 +116,10 @@ def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
     folders = [name for name in ours if (out / name).is_dir() and not (out / name).is_symlink()]
     if folders:
         raise OutputError(f"{out / folders[0]}: is a folder where a file should be; move it away")
+    # Should this end half-way, the next run must know all the same what is ours.
+    (out / PARTIAL).mkdir(exist_ok=True)
+    line = json.dumps({"tool": TOOL, "files": sorted(ours)}).encode() + b"\n"
+    write_file(out / JOURNAL, line, out / PARTIAL / JOURNAL)
     try:
         # The manifest goes first, for it must never claim what is gone; the journal, which only
         # says what is ours, goes last.
@@ -143,6 +150,33 @@ def dump(manifest: dict[str, Any]) -> bytes:
         else:
             lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
     return ("{\n " + ",\n ".join(lines) + "\n}\n").encode()
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Make the folder `out`, and keep other jobs of fastconv from it meanwhile.
+
+    Raises OutputError where one is at work there. The lock ends with its process, however that
+    ends; a file system without locks goes without.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        fd = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise output_error(out, error) from None
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"{out}: another fastconv is writing here; wait until it ends, or choose another "
+                f"folder with --out"
+            ) from None
+        except OSError:
+            pass  # no locks here
+        yield
+    finally:
+        os.close(fd)
 
 
 class Journal:

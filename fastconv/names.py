@@ -13,6 +13,8 @@ from fastconv import _columns
 
 IntArray = npt.NDArray[np.int64]
 
+WORDS_MAX = 16  # of 8 bytes: names of up to 128 bytes are sorted as numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -64,6 +66,11 @@ class Names:
         """Order that sorts by group, then by name bytewise, then by row: int64 of shape (n,)."""
         longest = int(self.sizes.max(initial=0))
         words = max(1, -(-longest // 8))
+        if words > WORDS_MAX:
+            # One long name would cost memory for all of them; Python's own sort takes seconds.
+            names, of = list(self), groups.tolist()
+            order = sorted(range(len(names)), key=lambda row: (of[row], names[row]))
+            return np.array(order, np.int64)
         keys = np.frombuffer(_columns.padded(self.blob, self.starts, words), np.uint64)
         columns = keys.reshape(words, len(self))
         # A name that is the beginning of another sorts first; only NULs, which no name of a file

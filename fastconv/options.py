@@ -13,6 +13,21 @@ SPLITS: tuple[Split, ...] = ("train", "validation")
 PathLike = str | Path
 
 
+def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
+    """The path that a person means. Raises UsageError where it can be none."""
+    if str(value) == "":
+        raise UsageError(f"{option} is empty; give a path")
+    try:
+        path = Path(value).expanduser()
+        return path.absolute() if absolute else path
+    except RuntimeError:
+        raise UsageError(f"{option} {value}: there is no such user; give the whole path") from None
+    except FileNotFoundError:
+        raise UsageError(
+            f"{option} {value}: the current folder is gone; change to another, or give a whole path"
+        ) from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
     """Where a dataset is. Paths given here override what detection finds below ``source``.
@@ -43,6 +58,11 @@ class SourceOptions:
         return SPLITS if self.split == "all" else (self.split,)
 
 
+def _check_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"--{name.replace('_', '-')} is a whole number, not {value!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options(SourceOptions):
     """A whole conversion, for fastconv.convert.
@@ -63,8 +83,12 @@ class Options(SourceOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("seed", "slim_threads", "label_offset"):
+            _check_whole(name, getattr(self, name))
         for name in ("train_shards", "validation_shards", "workers", "slim_threads"):
             value = getattr(self, name)
+            if value is not None:
+                _check_whole(name, value)
             if value is not None and not 1 <= value <= 99_999:
                 raise UsageError(f"--{name.replace('_', '-')} is from 1 to 99999, not {value}")
         if self.label_offset not in (0, 1):
@@ -76,7 +100,7 @@ class Options(SourceOptions):
 
     @property
     def out_path(self) -> Path:
-        return Path(self.out).expanduser()
+        return clean_path(self.out, "--out", absolute=False)
 
     def shards_asked(self, split: Split) -> int | None:
         return self.train_shards if split == "train" else self.validation_shards

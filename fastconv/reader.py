@@ -12,6 +12,7 @@ import crc32c
 
 from fastconv._reader import parse_example as parse_example
 from fastconv.errors import InputError, RecordError
+from fastconv.regular import regular
 
 HEAD = struct.Struct("<QI")
 TAIL = struct.Struct("<I")
@@ -25,7 +26,7 @@ def _mask(crc: int) -> int:
 
 def _open(path: str | Path) -> IO[bytes]:
     try:
-        file = open(path, "rb", buffering=BUFFER_BYTES)  # noqa: PTH123, SIM115
+        file = open(path, "rb", buffering=BUFFER_BYTES, opener=regular)  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     return file

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastconv.catalog import Classes, Int64Array
+import numpy as np
+import numpy.typing as npt
+
+from fastconv.catalog import Classes
 from fastconv.plan import SplitPlan
 
 WRITTEN_WITH_SKIPS = 1
@@ -111,18 +114,21 @@ def _note(note: ImageNote) -> dict[str, str]:
     return {"split": note.split, "image": note.image, "reason": note.reason}
 
 
+# The classes that a shard has records of, rows of the class list, and how many of each.
+ClassCounts = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
+
+
 def label_mix(
-    plan: SplitPlan, counts: list[Int64Array], classes: Classes
+    plan: SplitPlan, counts: list[ClassCounts], classes: Classes
 ) -> tuple[float, str, str] | None:
     """The largest share of one class in one shard: (share, shard's name, class's name)."""
     worst: tuple[float, str, str] | None = None
-    for name, count in zip(plan.shard_names, counts, strict=True):
-        total = int(count.sum())
-        if total:
+    for name, (present, count) in zip(plan.shard_names, counts, strict=True):
+        if len(count):
             most = int(count.argmax())
-            share = float(count[most]) / total
+            share = float(count[most]) / float(count.sum())
             if worst is None or share > worst[0]:
-                worst = (share, name, classes.names[most])
+                worst = (share, name, classes.names[present[most]])
     return worst
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastconv import manifest as files
-from fastconv.catalog import Int64Array
 from fastconv.errors import OutputError
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
 from fastconv.report import (
+    ClassCounts,
     ImageNote,
     Report,
     SplitReport,
@@ -20,7 +20,6 @@ from fastconv.report import (
     label_mix,
 )
 from fastconv.shard import ShardResult
-from fastconv.version import __version__
 
 
 def shard_line(result: ShardResult) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
     names = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
     return {
         "format": files.FORMAT,
-        "tool": f"fastconv {__version__}",
+        "tool": files.TOOL,
         "options": {
             "split": options.split,
             "train_shards": options.train_shards,
@@ -67,22 +66,18 @@ def _source_file(path: Path | None) -> dict[str, Any] | None:
     return {"path": str(path), **size}
 
 
-def _class_counts(
-    prepared: Prepared, results: list[ShardResult]
-) -> dict[str, Int64Array]:  # fmt: skip
-    """Records of each class in each shard, by the shard's name: int64 of shape (classes,)."""
+def _class_counts(prepared: Prepared, results: list[ShardResult]) -> dict[str, ClassCounts]:
+    """Records of each class in each shard, by the shard's name."""
     counts, first = {}, 0
     by_name = {result.task.name: result for result in results}
-    classes = len(prepared.dataset.classes)
     for plan in prepared.plans:
         klass = plan.catalog.klass[plan.order]
         for name in plan.shard_names:
             result = by_name[name]
-            rows = klass[result.task.start - first : result.task.stop - first]
-            count = np.bincount(rows, minlength=classes).astype(np.int64)
-            for row, _, _ in result.skipped:
-                count[klass[row - first]] -= 1
-            counts[name] = count
+            rows = np.arange(result.task.start - first, result.task.stop - first)
+            skipped = [row - first for row, _, _ in result.skipped]
+            written = klass[np.setdiff1d(rows, skipped, assume_unique=True)]
+            counts[name] = np.unique(written, return_counts=True)
         first += len(plan.order)
     return counts
 
@@ -150,8 +145,8 @@ def make_manifest(
     offset = prepared.options.label_offset
     shards = []
     for result in results:
-        count = counts[result.task.name]
-        by_label = {str(row + offset): int(count[row]) for row in np.flatnonzero(count)}
+        classes, count = (column.tolist() for column in counts[result.task.name])
+        by_label = {str(row + offset): n for row, n in zip(classes, count, strict=True)}
         shards.append({**shard_line(result), "images_per_label": by_label})
     data = report.as_dict()
     return {

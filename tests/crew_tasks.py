@@ -37,7 +37,7 @@ def sleep() -> Task:
 
 
 def column(fd: int) -> Task:
-    columns, _ = attach(fd)
+    columns, _, _ = attach(fd)
     return lambda row: columns["a"][row]
 
 

@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_shard", "_tar"),
         *("_tfrecord",),
     ),
-    "ground": ("errors", "shared", "version"),
+    "ground": ("errors", "regular", "shared", "version"),
     "single things": (
         *("atomic", "board", "cache", "example", "images", "names", "options", "reader"),
         *("worker", "workers"),
@@ -39,6 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "what a person sees": ("display",),
     "in tables": ("tables",),
     "the command line": ("cli",),
+    "its beginning": ("entry",),
     "the command": ("__main__",),
 }
 LEVEL = {module: n for n, modules in enumerate(LAYERS.values()) for module in modules}

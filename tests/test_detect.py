@@ -79,7 +79,7 @@ def test_any_class_folders(tmp_path: Path) -> None:
     (catalog,) = dataset.catalogs
     assert list(catalog.names) == [b"2.jpg", b"3.JPG", b"1.jpg"]
     assert catalog.klass.tolist() == [0, 0, 1]
-    assert catalog.left_out == {"files that are no images by name": 1}
+    assert catalog.left_out == {"files that are no images by name": 1, "folders without images": 1}
 
 
 def test_explicit_paths_override_detection(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from fastconv.manifest import (
     LABELS,
     MANIFEST,
     PARTIAL,
+    TOOL,
     Journal,
     clear_for,
     contents,
@@ -43,13 +44,13 @@ def finished(out: Path, files: list[str] = FILES) -> Path:
     for name in files:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(f"old {name}")
-    (out / MANIFEST).write_bytes(dump({"format": 1, "files": files}))
+    (out / MANIFEST).write_bytes(dump({"format": 1, "tool": TOOL, "files": files}))
     return out
 
 
 def broken_off(out: Path, written: list[str]) -> Path:
     """An output that a killed job left: its journal, some shards, and something half done."""
-    journal = Journal(out, {"format": 1, "files": FILES})
+    journal = Journal(out, {"format": 1, "tool": TOOL, "files": FILES})
     for name in written:
         (out / name).write_text(f"old {name}")
         journal.add({"shard": name})
@@ -178,7 +179,9 @@ def test_a_forged_list_reaches_nothing_outside(tmp_path: Path, holder: str, name
     victim, out = tmp_path / "victim", tmp_path / "out"
     victim.write_text("precious")
     (out / "data_dir").mkdir(parents=True)
-    (out / holder).write_bytes(json.dumps({"files": [FILES[0], name]}).encode() + b"\n")
+    (out / holder).write_bytes(
+        json.dumps({"tool": TOOL, "files": [FILES[0], name]}).encode() + b"\n"
+    )
     (out / FILES[0]).write_text("ours, perhaps")
     with pytest.raises(OutputError, match=f"{holder}: cannot be understood.*nothing here is overw"):
         clear_for(out, FILES, overwrite=True)
@@ -197,17 +200,17 @@ def test_a_forged_list_reaches_nothing_outside(tmp_path: Path, holder: str, name
         b'"files"',
         b"{",
         b"\xff\xfe",
-        b'{"files": [5]}',
-        b'{"files": [null]}',
-        b'{"files": [["a"]]}',
-        b'{"files": 5}',
-        b'{"files": null}',
-        b'{"files": "data_dir"}',
-        b'{"files": {"mine.txt": 1}}',
-        b'{"files": ["a\\u0000b"]}',
-        b'{"files": ["", "manifest.json"]}',
-        b'{"files": [".", "manifest.json"]}',
-        b'{"files": ["data_dir", "manifest.json"]}',
+        b'{"tool": "fastconv 0", "files": [5]}',
+        b'{"tool": "fastconv 0", "files": [null]}',
+        b'{"tool": "fastconv 0", "files": [["a"]]}',
+        b'{"tool": "fastconv 0", "files": 5}',
+        b'{"tool": "fastconv 0", "files": null}',
+        b'{"tool": "fastconv 0", "files": "data_dir"}',
+        b'{"tool": "fastconv 0", "files": {"mine.txt": 1}}',
+        b'{"tool": "fastconv 0", "files": ["a\\u0000b"]}',
+        b'{"tool": "fastconv 0", "files": ["", "manifest.json"]}',
+        b'{"tool": "fastconv 0", "files": [".", "manifest.json"]}',
+        b'{"tool": "fastconv 0", "files": ["data_dir", "manifest.json"]}',
     ],
 )
 def test_a_list_that_cannot_be_understood(tmp_path: Path, holder: str, content: bytes) -> None:
@@ -223,7 +226,7 @@ def test_a_list_that_cannot_be_understood(tmp_path: Path, holder: str, content: 
 
 def test_a_manifest_of_something_else(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text('{"name": "a web page", "icons": []}')
-    with pytest.raises(OutputError, match=f"{MANIFEST}: is in the way"):
+    with pytest.raises(OutputError, match=f"{MANIFEST}: cannot be understood"):
         clear_for(tmp_path, FILES, overwrite=True)
     assert everything(tmp_path) == [MANIFEST]
 
@@ -273,15 +276,15 @@ def test_removing_unfinished_files(tmp_path: Path) -> None:
 
 def test_a_journals_way(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    journal = Journal(out, {"files": FILES})
+    journal = Journal(out, {"tool": TOOL, "files": FILES})
     assert everything(out) == sorted([*FOLDERS, PARTIAL, JOURNAL])
     journal.add({"shard": {"name": "train-00000-of-00002", "text": "ü\n"}})
     lines = (out / JOURNAL).read_bytes().splitlines()
     assert [json.loads(line) for line in lines] == [
-        {"files": FILES},
+        {"tool": TOOL, "files": FILES},
         {"shard": {"name": "train-00000-of-00002", "text": "ü\n"}},
     ]
-    manifest: dict[str, Any] = {"format": 1, "files": FILES, "shards": [{"records": 5}]}
+    manifest: dict[str, Any] = {"tool": TOOL, "files": FILES, "shards": [{"records": 5}]}
     (out / PARTIAL / "left over").touch()
     journal.finish(manifest, ["tench", "ü", "raw \udcff"])
     assert everything(out) == sorted([*FOLDERS, LABELS, MANIFEST])
@@ -330,10 +333,10 @@ def test_a_journal_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, {"files": FILES})
+    journal = Journal(tmp_path, {"tool": TOOL, "files": FILES})
     (tmp_path / MANIFEST).mkdir()
     with pytest.raises(OutputError, match=f"{MANIFEST}: cannot be written"):
-        journal.finish({"files": FILES}, [])
+        journal.finish({"tool": TOOL, "files": FILES}, [])
     journal.close()
     assert (tmp_path / JOURNAL).exists()
     assert list((tmp_path / MANIFEST).iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,9 +36,10 @@ class Members:
     names: Names
 
 
-def scan(fd: int, begin: int, end: int, what: str) -> Members:
-    """List the tar at [begin, end) of an open file; InputError names `what` and the offset."""
-    status, at, error, offset, size, types, blob, ends = _tar.scan(fd, begin, end)
+def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> Members:
+    """List the tar at [begin, end) of an open file; InputError names `what` and the offset.
+    Another thread ends it by setting `stop` (an int) to 1."""
+    status, at, error, offset, size, types, blob, ends = _tar.scan(fd, begin, end, stop)
     starts = np.zeros(len(types) + 1, np.int64)
     starts[1:] = np.frombuffer(ends, np.int64)
     members = Members(
@@ -80,17 +82,29 @@ def list_archive(path: Path, threads: int = INDEX_THREADS) -> Listing:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
         _check_plain(fd, path)
-        outer = scan(fd, 0, os.fstat(fd).st_size, str(path))
-        return _list_members(fd, path, outer, threads)
+        # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
+        stop = array("i", [0])
+        with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
+            try:
+                whole = os.fstat(fd).st_size
+                outer = pool.submit(scan, fd, 0, whole, str(path), stop).result()
+                return _list_members(fd, path, outer, pool, stop)
+            except BaseException:
+                stop[0] = 1
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         os.close(fd)
 
 
-def _list_members(fd: int, path: Path, outer: Members, threads: int) -> Listing:
+def _list_members(
+    fd: int, path: Path, outer: Members, pool: ThreadPoolExecutor, stop: array[int]
+) -> Listing:
     inner: dict[bytes, int] = {}
     keep = np.ones(len(outer.type), bool)
     for row, name in enumerate(outer.names):
-        if outer.type[row] == REGULAR and name.lower().endswith(b".tar"):
+        base = name.rpartition(b"/")[2]
+        if outer.type[row] == REGULAR and base.lower().endswith(b".tar") and base[:1] != b".":
             keep[row] = False
             # By name, so that of two inner archives of one name the last counts, as in unpacking.
             inner[_clean(name)] = row
@@ -99,19 +113,30 @@ def _list_members(fd: int, path: Path, outer: Members, threads: int) -> Listing:
         begin, size = int(outer.offset[row]), int(outer.size[row])
         member = text(outer.names[row])
         group = member.rpartition("/")[2][: -len(".tar")]
-        found = scan(fd, begin, begin + size, f"{path}: {member}")
-        return _images(path, found, lambda _folder: group, member)
+        found = scan(fd, begin, begin + size, f"{path}: {member}", stop)
+        return _images(path, found, group, member)
 
-    with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
-        parts = list(pool.map(one, inner.values()))
+    parts = list(pool.map(one, inner.values()))
     rows = np.flatnonzero(keep)
     rest = Members(outer.offset[rows], outer.size[rows], outer.type[rows], outer.names.take(rows))
-    parts.append(_images(path, rest, _last_folder, ""))
+    parts.append(_images(path, rest, None, ""))
     return Listing.joined(parts)
 
 
-def _last_folder(folder: str) -> str | None:
-    return folder.rpartition("/")[2] or None
+def _class_of(folders: list[bytes]) -> Callable[[str], str | None]:
+    """The class that a folder of an archive is of: as in a tree, the first folder below what all
+    have in common; the last one of all where there is but one folder."""
+    parts = [text(folder).split("/") for folder in folders]
+    common = 0
+    while len(parts) > 1 and len({tuple(part[: common + 1]) for part in parts}) == 1:
+        common += 1
+
+    def group(folder: str) -> str | None:
+        below = folder.split("/")
+        name = below[-1] if len(parts) == 1 else below[min(common, len(below) - 1)]
+        return name or None
+
+    return group
 
 
 def _clean(name: bytes) -> bytes:
@@ -120,17 +145,17 @@ def _clean(name: bytes) -> bytes:
     return name.lstrip(b"/")
 
 
-def _images(
-    path: Path, members: Members, group_of: Callable[[str], str | None], inside: str
-) -> Listing:
-    """The images among a tar's members, a container for each folder of them."""
+def _images(path: Path, members: Members, group: str | None, inside: str) -> Listing:
+    """The images among a tar's members, a container for each folder of them. They are of the class
+    `group`, or, where that is None, of those that the folders stand for."""
     rows, places, folders, names, starts, replaced, links, others = _members.images(
         members.names.blob, members.names.starts, members.type
     )
+    class_of = _class_of(folders)
     containers = []
     for folder in map(text, folders):
         shown = "/".join(part for part in (inside, folder) if part)
-        containers.append(Container(str(path), False, shown, group_of(folder)))
+        containers.append(Container(str(path), False, shown, group or class_of(folder)))
     order = np.frombuffer(rows, np.int64)
     strays = {
         "members that a later one of the same name replaces": replaced,

@@ -23,7 +23,7 @@ from fastconv.catalog import (
 )
 from fastconv.errors import InputError
 from fastconv.names import Names, match
-from fastconv.options import SourceOptions, Split
+from fastconv.options import SPLITS, SourceOptions, Split
 from fastconv.sources.classes import choose_classes
 from fastconv.sources.detect import Found, detect
 from fastconv.sources.folders import list_folder
@@ -52,30 +52,27 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
     Raises InputError, naming the file, where something that is needed is missing or damaged.
     """
     found = detect(options)
-    listings: dict[Split, Listing] = {}
-    for split in options.splits:
-        path = found.images_of(split)
-        if path is not None:
-            on_phase(f"listing {path.name}")
-            listings[split] = list_folder(path) if path.is_dir() else listed(path)
-    if sum(len(listing) for listing in listings.values()) == 0:
+    listings = {split: listed_split(found, split, on_phase) for split in options.splits}
+    present = {split: listing for split, listing in listings.items() if listing is not None}
+    if sum(len(listing) for listing in present.values()) == 0:
         raise InputError(f"{options.source or found.train or found.validation}: holds no images")
-    if "validation" in listings:
-        listings["validation"] = _without_false_groups(listings["validation"])
-    groups = {
-        group
-        for listing in listings.values()
-        for row in np.unique(listing.container).tolist()
-        if (group := listing.containers[row].group) is not None
-    }
-    classes = choose_classes(found, groups)
+    classes = _classes(found, present, on_phase)
+    if "validation" in present:
+        present["validation"] = _without_false_groups(present["validation"], classes)
+    if found.validation_labels is not None and options.validation_labels is not None:
+        read_validation_labels(found.validation_labels)  # also where no image needs it: is it one?
     boxes = None
     if found.boxes is not None:
         on_phase(f"reading {found.boxes.name}")
         boxes = boxes_read(found.boxes, frozenset(classes.names), run)
     catalogs, matched = [], 0
-    for split, listing in listings.items():
+    for split, listing in present.items():
         catalog, used = _catalog(split, listing, classes, found, boxes)
+        if not len(catalog) and not catalog.unlabelled:
+            raise InputError(
+                f"{found.images_of(split)}: holds no {split} images of the classes in "
+                f"{classes.origin}"
+            )
         catalogs.append(catalog)
         matched += used
     unmatched = len(boxes.stems) - matched if boxes is not None else 0
@@ -83,17 +80,60 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
     return Dataset(found, classes, tuple(catalogs), bad, unmatched)
 
 
-def _without_false_groups(listing: Listing) -> Listing:
-    """A folder with ImageNet's validation images is no class but where it has a WNID's name: some
-    archives hold all 50,000 in a folder `val`."""
+def listed_split(found: Found, split: Split, on_phase: Phase) -> Listing | None:
+    """What the split's archive or folder holds; None where there is none."""
+    path = found.images_of(split)
+    if path is None:
+        return None
+    on_phase(f"listing {path.name}")
+    return list_folder(path) if path.is_dir() else listed(path)
+
+
+def _groups(listing: Listing | None, flat: bool = False) -> set[str]:
+    """Names of the folders and inner archives that images are in; with `flat`, not of those that
+    hold images with the names of ImageNet's validation set."""
+    if listing is None:
+        return set()
+    rows, firsts = np.unique(listing.container, return_index=True)
+    return {
+        group
+        for row, first in zip(rows.tolist(), firsts.tolist(), strict=True)
+        if (group := listing.containers[row].group) is not None
+        and not (flat and listing.names[first].startswith(VALIDATION_PREFIX))
+    }
+
+
+def _classes(found: Found, present: dict[Split, Listing], on_phase: Phase) -> Classes:
+    """The classes of all that is there, whatever part of it is to be converted: a label must not
+    depend on that."""
+    if found.synsets is not None:
+        return choose_classes(found, ())
+    listings = dict(present)
     known = set(imagenet_synsets())
-    containers = list(listing.containers)
-    for row, first in zip(*np.unique(listing.container, return_index=True), strict=True):
-        place = containers[row]
-        named = listing.names[int(first)].startswith(VALIDATION_PREFIX)
-        if named and place.group is not None and place.group not in known:
-            containers[row] = replace(place, group=None)
-    return replace(listing, containers=tuple(containers))
+    for split in SPLITS:
+        own = set().union(*(_groups(listing) for listing in present.values()))
+        if split not in listings and not own <= known:
+            other = listed_split(found, split, on_phase)
+            if other is not None:
+                listings[split] = other
+    train = _groups(listings.get("train"))
+    validation = _groups(listings.get("validation"))
+    # A folder of validation images is a class where the train images have it, or a WNID's name.
+    false = validation - _groups(listings.get("validation"), flat=True) - known - train
+    return choose_classes(found, train | (validation - false))
+
+
+def _without_false_groups(listing: Listing, classes: Classes) -> Listing:
+    """A folder with ImageNet's validation images that is no class is no group either: some
+    archives hold all 50,000 in a folder `val`."""
+    false = _groups(listing) - _groups(listing, flat=True) - set(classes.names)
+    return replace(
+        listing,
+        containers=tuple(
+            replace(place, group=None) if place.group in false else place
+            for place in listing.containers
+        ),
+    )
 
 
 def _catalog(

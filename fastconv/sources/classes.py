@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from fastconv.annotations.labels import read_synset_texts, read_synsets
@@ -12,6 +11,10 @@ from fastconv.errors import InputError
 from fastconv.sources.detect import Found
 
 NAMED_AT_MOST = 5
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
@@ -26,7 +29,7 @@ def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
     if found.synsets is not None:
         names, origin = read_synsets(found.synsets), str(found.synsets)
     else:
-        foreign = sorted(present - set(known), key=os.fsencode)
+        foreign = sorted(present - set(known), key=_bytes)
         if not foreign:
             names, origin = known, "the 1,000 of ILSVRC2012"
         elif 2 * len(foreign) <= len(present):
@@ -38,7 +41,13 @@ def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
                 f"in label order, with --synsets"
             )
         else:
-            names, origin = tuple(sorted(present, key=os.fsencode)), "the folders' names"
+            names, origin = tuple(sorted(present, key=_bytes)), "the folders' names"
+            broken = next((name for name in names if "\n" in name or "\r" in name), None)
+            if broken is not None:
+                raise InputError(
+                    f"{found.train or found.validation}: a class folder's name {broken!r} has a "
+                    f"line break, which no list of labels can hold; rename it"
+                )
     texts = dict(imagenet_texts())
     if found.synset_text is not None:
         texts.update(read_synset_texts(found.synset_text))

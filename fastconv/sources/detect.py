@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastconv.errors import InputError
-from fastconv.options import SourceOptions, Split
+from fastconv.options import SourceOptions, Split, clean_path
 from fastconv.sources.folders import looks_like_classes
 
 TRAIN_TAR = re.compile(r"(?!.*(bbox|box)).*train.*\.tar$", re.I)
@@ -45,18 +45,16 @@ def detect(options: SourceOptions) -> Found:
     Raises InputError where a path does not exist or nothing that looks like a dataset is there.
     """
     given = {
-        name: Path(value).expanduser().absolute()
+        name: clean_path(value, f"--{name.replace('_', '-')}")
         for name in ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
         if (value := getattr(options, name)) is not None
     }
     for name, path in given.items():
-        if not path.exists():
-            raise InputError(f"{path}: does not exist (--{name.replace('_', '-')})")
+        _must_exist(path, f" (--{name.replace('_', '-')})")
     found = Found("paths given one by one")
     if options.source is not None:
-        source = Path(options.source).expanduser().absolute()
-        if not source.exists():
-            raise InputError(f"{source}: does not exist")
+        source = clean_path(options.source, "SOURCE")
+        _must_exist(source)
         found = _look(source, expect_more="train" not in given and "validation" not in given)
     found = replace(found, **given)  # type: ignore[arg-type]  # the names are of its paths
     if options.split != "all" and found.images_of(options.split) is None:
@@ -67,6 +65,15 @@ def detect(options: SourceOptions) -> Found:
     return found
 
 
+def _must_exist(path: Path, what: str = "") -> None:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{path}: does not exist{what}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}{what}") from None
+
+
 def _look(source: Path, expect_more: bool) -> Found:
     if not source.is_dir():
         raise InputError(
@@ -75,7 +82,10 @@ def _look(source: Path, expect_more: bool) -> Found:
     kaggle = _kaggle(source)
     if kaggle:
         return kaggle
-    files = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
+    try:
+        files = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read: {error.strerror}") from None
     train = _only([f for f in files if f.is_file() and TRAIN_TAR.match(f.name)], "--train")
     validation = _only(
         [f for f in files if f.is_file() and VALIDATION_TAR.match(f.name)], "--validation"

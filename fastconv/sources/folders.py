@@ -25,12 +25,20 @@ def list_folder(path: Path) -> Listing:
     """
     here, folders, archives, strays = _entries(path)
     parts = [Listing.joined([here]) if len(here) else _empty()]
+    empty = 0
     for folder in folders:
-        parts.append(_class_folder(path / os.fsdecode(folder), os.fsdecode(folder)))
+        listing = _class_folder(path / os.fsdecode(folder), text(folder))
+        if len(listing) and folder + b".tar" in archives:
+            raise InputError(
+                f"{path / os.fsdecode(folder)}: stands beside an archive of its name, so that its "
+                f"images may be there twice; move one of the two away"
+            )
+        empty += not len(listing)
+        parts.append(listing)
     for archive in archives:
         name = os.fsdecode(archive)
         listing = list_archive(path / name)
-        group = name[: -len(".tar")]
+        group = text(archive)[: -len(".tar")]
         containers = tuple(
             Container(place.path, False, place.inside, group) for place in listing.containers
         )
@@ -39,9 +47,12 @@ def list_folder(path: Path) -> Listing:
                     listing.strays)
         )  # fmt: skip
     joined = Listing.joined(parts)
-    if strays:
-        kind = "files that are no images by name"
-        joined.strays[kind] = joined.strays.get(kind, 0) + strays
+    for kind, count in (
+        ("files that are no images by name", strays),
+        ("folders without images", empty),
+    ):
+        if count:
+            joined.strays[kind] = joined.strays.get(kind, 0) + count
     return joined
 
 
@@ -86,7 +97,10 @@ def _class_folder(path: Path, group: str) -> Listing:
     todo = [path]
     while todo:
         folder = todo.pop()
-        status = folder.stat()
+        try:
+            status = folder.stat()
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -112,5 +126,6 @@ def looks_like_classes(path: Path) -> bool:
                     if any(is_image_name(entry.name) for entry in entries):
                         return True
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+        where = os.fsdecode(error.filename or path)
+        raise InputError(f"{where}: cannot be read: {error.strerror}") from None
     return False
