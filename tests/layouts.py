@@ -8,6 +8,21 @@ import random
 import tarfile
 from pathlib import Path
 
+from PIL import Image
+
+_buffer = io.BytesIO()
+Image.effect_noise((20, 10), 60).convert("RGB").save(_buffer, "JPEG")
+JPEG = _buffer.getvalue()
+
+
+def put(folder: Path, *names: str) -> Path:
+    """Small JPEGs of these names below a folder, which is returned."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(JPEG)
+    return folder
+
 
 def link_tree(source: Path, target: Path) -> None:
     """The files below source at the same places below target, as hard links."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from layouts import JPEG, put
 
 import fastconv
 from fastconv.annotations.tables import imagenet_synsets
@@ -17,18 +16,6 @@ from fastconv.errors import InputError
 from fastconv.options import SourceOptions
 from fastconv.sources.assemble import load
 from fastconv.sources.detect import detect
-
-_buffer = io.BytesIO()
-Image.effect_noise((20, 10), 60).convert("RGB").save(_buffer, "JPEG")
-JPEG = _buffer.getvalue()
-
-
-def put(folder: Path, *names: str) -> Path:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(JPEG)
-    return folder
 
 
 def look(source: Path, **options: Any) -> Any:

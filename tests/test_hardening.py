@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import digests
-from layouts import add
-from PIL import Image
+from layouts import JPEG, add, put
 
 import fastconv
 from fastconv import cache, manifest
@@ -29,17 +28,6 @@ from fastconv.sources import memory
 from fastconv.sources.assemble import load
 
 ROOT = Path(__file__).resolve().parent.parent
-_buffer = io.BytesIO()
-Image.effect_noise((20, 10), 60).convert("RGB").save(_buffer, "JPEG")
-JPEG = _buffer.getvalue()
-
-
-def put(folder: Path, *names: str) -> Path:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(JPEG)
-    return folder
 
 
 def run(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
