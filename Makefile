@@ -55,7 +55,7 @@ test: $(TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-peers: $(PEERS)
-	.venv-peers/bin/python -m pytest tests/peers $(ARGS)
+	.venv-peers/bin/python -m pytest -m peers tests/peers tests/test_docs.py $(ARGS)
 
 bench: $(BENCH)
 	.venv-bench/bin/python -m bench.run $(ARGS)
