@@ -65,8 +65,22 @@ class Bench:
         self.tell(f"making 1/{part} of ImageNet's images, tiny ones")
         return scale_corpus.build_scale(self.storage, part, self.seed)
 
-    def run(self, commands: list[Command], rounds: int | None = None) -> list[Run]:
-        return measure(commands, rounds or self.rounds, self.tell, ROOT)
+    def run(
+        self, commands: list[Command], rounds: int | None = None, fill_bytes: int = 0
+    ) -> list[Run]:
+        """The commands in turns, each after so many bytes were written beside its output, and
+        removed. Where a machine is virtual, memory that nobody used for a while is given back to
+        its host, and taken again page by page: that would be paid by whichever command comes."""
+        return measure(
+            commands, rounds or self.rounds, self.tell, ROOT, lambda: self._fill(fill_bytes)
+        )
+
+    def _fill(self, count: int) -> None:
+        path, block = self.storage / "fill", bytes(1 << 20)
+        with path.open("wb") as file:
+            for _ in range(count >> 20):
+                file.write(block)
+        path.unlink()
 
 
 def fastconv() -> tuple[str, ...]:

@@ -208,14 +208,17 @@ def measure(
     rounds: int,
     tell: Callable[[str], None] = lambda _line: None,
     folder: Path | None = None,
+    before: Callable[[], None] = lambda: None,
 ) -> list[Run]:
-    """Run all commands in turns, ``rounds`` times; the runs in the order they were made."""
+    """Run all commands in turns, ``rounds`` times, each after a call of ``before``; the runs in
+    the order they were made."""
     for command in commands:
         for _ in range(command.warm_ups):
             run_once(command, -1, folder)
     runs = []
     for number in range(rounds):
         for command in commands:
+            before()
             run = run_once(command, number, folder)
             runs.append(run)
             tell(f"round {number + 1} of {rounds}: {command.name}: {run.wall_seconds:.2f} s")

@@ -90,7 +90,7 @@ def _against_peers(bench: Bench, source: Corpus, group: Group, rounds: int) -> G
     for peer in {peer.package: peer for peer in peers}.values():
         # Its files are read once, as those of the others are by their warm-ups.
         run_once(Command(peer.package, (sys.executable, "-c", f"import {peer.package}")), -1)
-    runs = bench.run(commands, rounds)
+    runs = bench.run(commands, rounds, fill_bytes=source.bytes)
     for name in (command.name for command in commands):
         for run in of(runs, name).values():
             written = run.printed.get("written", source.images)

@@ -36,13 +36,17 @@ def from_tar(bench: Bench) -> Group:
         ("sh", str(PEERS / "cat_halves.sh"), str(source.archive), str(bench.out)),
         (bench.out,),
     )
+    words = ("dd", f"if={source.archive}", f"of={bench.out}", "bs=1M", "status=none")
+    one = Command("dd", words, (bench.out,), warm_ups=1)
     runs = bench.run(
         [
             copy(bench, "cat", source.archive),
             convert(bench, "1", source.path, 1, shards),
             convert(bench, "2", source.path, 2, shards),
             halves,
-        ]
+            one,
+        ],
+        fill_bytes=source.bytes,
     )
     whole = (source.images, source.bytes)
     group.add_rows(
@@ -51,6 +55,7 @@ def from_tar(bench: Bench) -> Group:
             Row(
                 "halves", "two copies at once, of half each (`dd`)", *whole, "two copies at once", 2
             ),
+            Row("dd", "one copy, read and written (`dd bs=1M`)", *whole),
             Row("1", "fastconv, 1 worker", *whole, "fastconv"),
             Row("2", "fastconv, 2 workers", *whole, "fastconv", 2),
         ],
@@ -64,6 +69,10 @@ def from_tar(bench: Bench) -> Group:
         at_least=0.85,
     )
     group.add_figure("2 workers against 1", ratio(runs, "1", "2"), at_least=1.7)
+    group.add_figure(
+        "1 worker, writing alone, speed of `dd bs=1M`",
+        ratio(runs, "dd", "1", lambda run: run.wall_seconds, writing),
+    )
     group.add_figure("2 workers against 1, writing alone", ratio(runs, "1", "2", writing))
     group.add_figure("two copies at once against `cat`", ratio(runs, "cat", "halves"))
     group.add_figure("2 workers, speed of two copies at once", ratio(runs, "halves", "2"))
@@ -83,7 +92,8 @@ def from_tree(bench: Bench) -> Group:
             copy_tree(bench, "cat", source.path),
             convert(bench, "1", source.path, 1, shards),
             convert(bench, "2", source.path, 2, shards),
-        ]
+        ],
+        fill_bytes=source.bytes,
     )
     whole = (source.images, source.bytes)
     group.add_rows(
