@@ -17,7 +17,7 @@ LABEL_SIZE, NUMBER_SIZE = 10, 8
 
 
 def _colour(tool: str) -> str:
-    if tool.startswith("`") or "copies" in tool:
+    if tool.startswith(("`", "one copy", "two copies")):
         return COPY
     return OWN if tool == "fastconv" else OTHER
 
