@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "crc32c_impl.h"
+#include "grown_impl.h"
 
 enum { INDEX_LINE_MAX = 48, PAGE_BYTES = 4096 };
 /* Written back while the file still grows, so that the sync at its end finds little to do. */
@@ -97,18 +98,6 @@ int fc_output_finish(fc_output *out)
     return out->error ? -1 : 0;
 }
 
-/* At least `need` bytes at `memory`, or NULL; what was there stays. */
-static void *grown(void *memory, size_t *capacity, size_t need)
-{
-    if (memory && need <= *capacity)
-        return memory;
-    size_t wanted = *capacity * 2 > need ? *capacity * 2 : need;
-    void *larger = realloc(memory, wanted);
-    if (larger)
-        *capacity = wanted;
-    return larger;
-}
-
 uint8_t *fc_output_reserve(fc_output *out, size_t n)
 {
     /* Whole pages only: the kernel copies between aligned places, and no page is written twice. */
@@ -159,7 +148,7 @@ int fc_output_seal(fc_output *out, size_t payload_bytes)
     out->crc = fc_crc32c_join(out->crc, crc, payload_bytes);
     out->crc = fc_crc32c(out->crc, payload + payload_bytes, FC_FRAME_TAIL);
 
-    char *index = grown(out->index, &out->index_capacity, out->index_bytes + INDEX_LINE_MAX);
+    char *index = fc_grown(out->index, &out->index_capacity, out->index_bytes + INDEX_LINE_MAX);
     if (!index) {
         out->error = ENOMEM;
         return -1;

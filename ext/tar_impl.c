@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "grown_impl.h"
+
 enum { BLOCK = 512, WINDOW = 64 * 1024, SMALL = 8 * 1024 };
 enum { NAME = 0, SIZE = 124, CHECKSUM = 148, TYPE = 156, MAGIC = 257, PREFIX = 345,
        SPARSE_MORE = 482, SPARSE_MAP_MORE = 504 };
@@ -92,17 +94,6 @@ static int is_zero(const uint8_t *h)
     return 1;
 }
 
-static void *grown(void *memory, size_t *capacity, size_t need, size_t item)
-{
-    if (memory && need <= *capacity)
-        return memory;
-    size_t wanted = *capacity * 2 > need ? *capacity * 2 : need;
-    void *larger = realloc(memory, wanted * item);
-    if (larger)
-        *capacity = wanted;
-    return larger;
-}
-
 static int add(fc_tar *t, const uint8_t *name, size_t name_bytes, int64_t offset, int64_t size,
                uint8_t type)
 {
@@ -124,7 +115,7 @@ static int add(fc_tar *t, const uint8_t *name, size_t name_bytes, int64_t offset
             return FC_TAR_MEMORY;
         t->capacity = wanted;
     }
-    uint8_t *names = grown(t->names, &t->names_capacity, t->names_bytes + name_bytes + 1, 1);
+    uint8_t *names = fc_grown(t->names, &t->names_capacity, t->names_bytes + name_bytes + 1);
     if (!names)
         return FC_TAR_MEMORY;
     t->names = names;
@@ -148,7 +139,7 @@ typedef struct {
 
 static int set_name(extra *x, const uint8_t *name, size_t n)
 {
-    uint8_t *room = grown(x->name, &x->capacity, n + 1, 1);
+    uint8_t *room = fc_grown(x->name, &x->capacity, n + 1);
     if (!room)
         return FC_TAR_MEMORY;
     x->name = room;

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastconv.names import Names
+from fastconv.whereabouts import whereabouts
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -70,10 +71,6 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.size)
-
-    @property
-    def has_groups(self) -> bool:
-        return any(place.group is not None for place in self.containers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +133,5 @@ class Catalog:
 
 
 def describe(place: Container, name: str, offset: int) -> str:
-    """An image's whereabouts for people: its file, the member inside it, and where that begins."""
-    if place.is_folder:
-        return f"{place.path}/{name}"
-    member = f"{place.inside}/{name}" if place.inside else name
-    return f"{place.path}: {member} (at offset {offset})"
+    """An image's whereabouts for people."""
+    return whereabouts(place.path, place.is_folder, place.inside, name, offset)

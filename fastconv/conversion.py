@@ -17,7 +17,7 @@ from fastconv.progress import OnProgress, Watch
 from fastconv.records import SLIM, class_entries
 from fastconv.report import Report
 from fastconv.shard import ShardResult
-from fastconv.summary import facts, make_manifest, make_report, shard_line
+from fastconv.summary import class_counts, facts, make_manifest, make_report, shard_line
 from fastconv.workers import Crew, usable_cores
 
 
@@ -60,9 +60,10 @@ def _carry_out(
     try:
         results = _write(prepared, out, tasks, workers, watch, journal)
         watch.phase("finishing")
-        report = make_report(prepared, results, out, workers)
+        counts = class_counts(prepared, results)
+        report = make_report(prepared, results, counts, out, workers)
         labels = prepared.dataset.classes.names
-        journal.finish(make_manifest(prepared, header, report, results), labels)
+        journal.finish(make_manifest(prepared, header, report, results, counts), labels)
         watch.phase("done")
     finally:
         journal.close()
@@ -85,7 +86,7 @@ def _write(
     watch.phase("writing")
     with ExitStack() as stack:
         plan_fd = share_plans(
-            list(prepared.plans), dataset.classes, SLIM, entries, options.label_offset, {}
+            list(prepared.plans), dataset.classes, SLIM, entries, options.label_offset
         )
         stack.callback(os.close, plan_fd)
         board = Board.create(workers)

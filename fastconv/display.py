@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import suppress
-from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -38,12 +37,7 @@ class PlainConsole(Console):
 class Display(Protocol):
     def __enter__(self) -> Display: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *raised: Any) -> None: ...
 
     def show(self, progress: Progress) -> None: ...
 
@@ -110,13 +104,8 @@ class LiveDisplay:
         self._live.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.__exit__(kind, error, trace)
+    def __exit__(self, *raised: Any) -> None:
+        self._live.__exit__(*raised)
 
     def show(self, progress: Progress) -> None:
         if not progress.total_images:
@@ -188,14 +177,9 @@ class UnmindedDisplay:
         self._display.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         with suppress(OSError):
-            self._display.__exit__(kind, error, trace)
+            self._display.__exit__(*raised)
 
     def show(self, progress: Progress) -> None:
         try:

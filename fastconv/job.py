@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
+from fastconv.whereabouts import whereabouts
 
 if TYPE_CHECKING:
     from fastconv.catalog import Classes
@@ -30,7 +31,6 @@ def share_plans(
     schema: Schema,
     entries: list[bytes],
     label_offset: int,
-    facts: dict[str, Any],
 ) -> int:
     """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
 
@@ -84,7 +84,7 @@ def share_plans(
     keys = {key: name.decode() for key, name in asdict(schema).items()}
     return shared.share(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
-        {"keys": keys, **facts},
+        {"keys": keys},
     )
 
 
@@ -132,9 +132,10 @@ class Job:
     def describe(self, row: int) -> str:
         """Where a record's image comes from, for people."""
         container = self.columns["container"][row]
-        path = self._text("path", self.columns["container_file"][container])
-        if self.columns["container_is_folder"][container]:
-            return f"{path}/{self.name(row)}"
-        inside = self._text("inside", container)
-        member = f"{inside}/{self.name(row)}" if inside else self.name(row)
-        return f"{path}: {member} (at offset {self.columns['offset'][row]})"
+        return whereabouts(
+            self._text("path", self.columns["container_file"][container]),
+            bool(self.columns["container_is_folder"][container]),
+            self._text("inside", container),
+            self.name(row),
+            self.columns["offset"][row],
+        )

@@ -83,13 +83,14 @@ class Options(SourceOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("seed", "slim_threads", "label_offset"):
+        for name in ("seed", "label_offset"):
             _check_whole(name, getattr(self, name))
         for name in ("train_shards", "validation_shards", "workers", "slim_threads"):
             value = getattr(self, name)
-            if value is not None:
-                _check_whole(name, value)
-            if value is not None and not 1 <= value <= 99_999:
+            if value is None and name != "slim_threads":
+                continue
+            _check_whole(name, value)
+            if not 1 <= value <= 99_999:
                 raise UsageError(f"--{name.replace('_', '-')} is from 1 to 99999, not {value}")
         if self.label_offset not in (0, 1):
             raise UsageError(f"--label-offset is 1 or 0, not {self.label_offset}")

@@ -66,7 +66,7 @@ def _source_file(path: Path | None) -> dict[str, Any] | None:
     return {"path": str(path), **size}
 
 
-def _class_counts(prepared: Prepared, results: list[ShardResult]) -> dict[str, ClassCounts]:
+def class_counts(prepared: Prepared, results: list[ShardResult]) -> dict[str, ClassCounts]:
     """Records of each class in each shard, by the shard's name."""
     counts, first = {}, 0
     by_name = {result.task.name: result for result in results}
@@ -82,9 +82,14 @@ def _class_counts(prepared: Prepared, results: list[ShardResult]) -> dict[str, C
     return counts
 
 
-def make_report(prepared: Prepared, results: list[ShardResult], out: Path, workers: int) -> Report:
+def make_report(
+    prepared: Prepared,
+    results: list[ShardResult],
+    counts: dict[str, ClassCounts],
+    out: Path,
+    workers: int,
+) -> Report:
     dataset = prepared.dataset
-    counts = _class_counts(prepared, results)
     repaired, skipped, splits, odd = [], [], [], []
     first = 0
     for plan in prepared.plans:
@@ -139,9 +144,12 @@ def _odd(plan: SplitPlan) -> list[str]:
 
 
 def make_manifest(
-    prepared: Prepared, header: dict[str, Any], report: Report, results: list[ShardResult]
+    prepared: Prepared,
+    header: dict[str, Any],
+    report: Report,
+    results: list[ShardResult],
+    counts: dict[str, ClassCounts],
 ) -> dict[str, Any]:
-    counts = _class_counts(prepared, results)
     offset = prepared.options.label_offset
     shards = []
     for result in results:

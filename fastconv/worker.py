@@ -52,7 +52,7 @@ def _answer(serve: object, task: object) -> tuple[object, ...]:
         return ("done", serve(task))  # type: ignore[operator]
     except FastconvError as error:
         return ("refused", type(error).__name__, str(error))
-    except Exception:
+    except Exception:  # whatever it is, the parent tells it; here nobody would see it
         import traceback
 
         return ("crashed", traceback.format_exc())

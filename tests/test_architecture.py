@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_shard", "_tar"),
         *("_tfrecord",),
     ),
-    "ground": ("errors", "regular", "shared", "version"),
+    "ground": ("errors", "regular", "shared", "version", "whereabouts"),
     "single things": (
         *("atomic", "board", "cache", "example", "images", "names", "options", "reader"),
         *("worker", "workers"),

@@ -108,14 +108,11 @@ def _classes(found: Found, present: dict[Split, Listing], on_phase: Phase) -> Cl
     depend on that."""
     if found.synsets is not None:
         return choose_classes(found, ())
-    listings = dict(present)
+    listings: dict[Split, Listing | None] = dict(present)
     known = set(imagenet_synsets())
-    for split in SPLITS:
-        own = set().union(*(_groups(listing) for listing in present.values()))
-        if split not in listings and not own <= known:
-            other = listed_split(found, split, on_phase)
-            if other is not None:
-                listings[split] = other
+    if not set().union(*(_groups(listing) for listing in present.values())) <= known:
+        for split in set(SPLITS) - set(present):
+            listings[split] = listed_split(found, split, on_phase)
     train = _groups(listings.get("train"))
     validation = _groups(listings.get("validation"))
     # A folder of validation images is a class where the train images have it, or a WNID's name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def list_folder(path: Path) -> Listing:
     be read.
     """
     here, folders, archives, strays = _entries(path)
-    parts = [Listing.joined([here]) if len(here) else _empty()]
+    parts = [here] if len(here) else []
     empty = 0
     for folder in folders:
         listing = _class_folder(path / os.fsdecode(folder), text(folder))
@@ -39,13 +40,8 @@ def list_folder(path: Path) -> Listing:
         name = os.fsdecode(archive)
         listing = list_archive(path / name)
         group = text(archive)[: -len(".tar")]
-        containers = tuple(
-            Container(place.path, False, place.inside, group) for place in listing.containers
-        )
-        parts.append(
-            Listing(containers, listing.container, listing.offset, listing.size, listing.names,
-                    listing.strays)
-        )  # fmt: skip
+        containers = tuple(replace(place, group=group) for place in listing.containers)
+        parts.append(replace(listing, containers=containers))
     joined = Listing.joined(parts)
     for kind, count in (
         ("files that are no images by name", strays),
@@ -54,11 +50,6 @@ def list_folder(path: Path) -> Listing:
         if count:
             joined.strays[kind] = joined.strays.get(kind, 0) + count
     return joined
-
-
-def _empty() -> Listing:
-    nothing = np.empty(0, np.int64)
-    return Listing((), np.empty(0, np.int32), nothing, nothing, Names.of([]))
 
 
 def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes], list[bytes], int]:
@@ -109,7 +100,7 @@ def _class_folder(path: Path, group: str) -> Listing:
         if len(listing):
             parts.append(listing)
         todo.extend(folder / os.fsdecode(name) for name in reversed(folders))
-    joined = Listing.joined(parts) if parts else _empty()
+    joined = Listing.joined(parts)
     if strays:
         joined.strays["files that are no images by name"] = strays
     return joined
