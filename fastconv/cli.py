@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
+STOPPED = "fastconv: interrupted; shards that are not whole were removed"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SOURCE_OPTIONS = (
@@ -258,10 +259,14 @@ def _outcome(
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
 
 
+_interrupts: list[int] = []  # signals that asked this process to end
+
+
 def _interrupted(_signal: int, _frame: object) -> None:
     # Once is enough: what follows is cleaning up, which must not be interrupted.
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
+    _interrupts.append(_signal)
     raise KeyboardInterrupt
 
 
@@ -295,12 +300,15 @@ def run(arguments: list[str]) -> int:
         _tell(f"fastconv: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _tell("fastconv: interrupted; shards that are not whole were removed")
+        _tell(STOPPED)
         return INTERRUPTED
     except OSError as error:  # of a file that no code of ours foresaw trouble with
         _tell(f"fastconv: {error.filename or 'the system'}: {error.strerror or error}")
         return InputError.exit_code
     except Exception:
+        if _interrupts:  # while a compiled module was loaded, which made another error of it
+            _tell(STOPPED)
+            return INTERRUPTED
         _tell(f"{traceback.format_exc()}fastconv: this is an error of fastconv's own; report it")
         return OWN_ERROR
 
