@@ -23,7 +23,7 @@ typedef struct {
 void fc_output_init(fc_output *out, int fd, size_t flush_bytes);
 void fc_output_free(fc_output *out);
 
-/* Sets bytes of disk aside for the file, where its system can. Its size stays. */
+/* Sets bytes of disk aside for the file, where its system can and it is a disk. Its size stays. */
 int fc_output_allocate(fc_output *out, int64_t bytes);
 
 /* Hands over what is left, gives back what was set aside too much, and waits for the disk. */

@@ -109,22 +109,26 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
     validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes.
     """
-    from fastconv.conversion import carry_out
-    from fastconv.display import display_for
     from fastconv.options import Options
-    from fastconv.prepare import prepare
-    from fastconv.progress import Watch
-    from fastconv.tables import plan_dict, plan_table, report_table, source_lines
+    from fastconv.workers import Recruits, started_ahead
 
     options = Options(**given)
-    _, status = _consoles()
-    with display_for(status, quiet) as display:
-        watch = Watch(display.show)
-        prepared = prepare(options, watch, to_write=not dry_run)
-        if not quiet:
-            _say(status, source_lines(prepared))
-        if not dry_run:
-            report = carry_out(prepared, watch)
+    # Processes start while this one loads NumPy and lists the source.
+    with Recruits() if dry_run else started_ahead(options.workers) as recruits:
+        from fastconv.conversion import carry_out
+        from fastconv.display import display_for
+        from fastconv.prepare import prepare
+        from fastconv.progress import Watch
+        from fastconv.tables import plan_dict, plan_table, report_table, source_lines
+
+        _, status = _consoles()
+        with display_for(status, quiet) as display:
+            watch = Watch(display.show)
+            prepared = prepare(options, watch, to_write=not dry_run)
+            if not quiet:
+                _say(status, source_lines(prepared))
+            if not dry_run:
+                report = carry_out(prepared, watch, recruits)
     if dry_run:
         table, lines = plan_table(prepared)
         _outcome(plan_dict(prepared), lines, quiet, as_json, table)

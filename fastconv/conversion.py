@@ -18,7 +18,8 @@ from fastconv.records import SLIM, class_entries
 from fastconv.report import Report
 from fastconv.shard import ShardResult
 from fastconv.summary import class_counts, facts, make_manifest, make_report, shard_line
-from fastconv.workers import Crew, usable_cores
+from fastconv.recruits import Recruits
+from fastconv.workers import SHARD_MODULE, Crew, started_ahead, usable_cores
 
 
 def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
@@ -32,10 +33,11 @@ def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
     them), and KeyboardInterrupt. Then no shard that is not whole has its final name.
     """
     watch = Watch(on_progress)
-    return carry_out(prepare(options, watch), watch)
+    with started_ahead(options.workers) as recruits:
+        return carry_out(prepare(options, watch), watch, recruits)
 
 
-def carry_out(prepared: Prepared, watch: Watch) -> Report:
+def carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> Report:
     """The writing part of convert."""
     options = prepared.options
     out = options.out_path
@@ -46,11 +48,16 @@ def carry_out(prepared: Prepared, watch: Watch) -> Report:
         files.MANIFEST,
     ]
     with files.locked(out):
-        return _carry_out(prepared, watch, out, tasks, written)
+        return _carry_out(prepared, watch, recruits, out, tasks, written)
 
 
 def _carry_out(
-    prepared: Prepared, watch: Watch, out: Path, tasks: list[ShardTask], written: list[str]
+    prepared: Prepared,
+    watch: Watch,
+    recruits: Recruits,
+    out: Path,
+    tasks: list[ShardTask],
+    written: list[str],
 ) -> Report:
     options = prepared.options
     header = {**facts(prepared), "files": written}
@@ -58,7 +65,7 @@ def _carry_out(
     workers = min(options.workers or usable_cores(), len(tasks))
     journal = files.Journal(out, header)
     try:
-        results = _write(prepared, out, tasks, workers, watch, journal)
+        results = _write(prepared, out, tasks, workers, watch, recruits, journal)
         watch.phase("finishing")
         counts = class_counts(prepared, results)
         report = make_report(prepared, results, counts, out, workers)
@@ -78,6 +85,7 @@ def _write(
     tasks: list[ShardTask],
     workers: int,
     watch: Watch,
+    recruits: Recruits,
     journal: files.Journal,
 ) -> list[ShardResult]:
     """Have every shard written; results in the order of the tasks."""
@@ -106,11 +114,13 @@ def _write(
 
         def arguments(worker: int) -> tuple[Any, ...]:
             skip = options.on_error == "skip"
-            return plan_fd, board.fd, worker, str(out), str(out / files.PARTIAL), skip
+            return worker, str(out), str(out / files.PARTIAL), skip
 
+        start = (SHARD_MODULE, "open_job")
         crew = stack.enter_context(
-            Crew(workers, ("fastconv.shard", "open_job"), arguments, (plan_fd, board.fd), in_hand)
+            Crew(workers, start, arguments, (plan_fd, board.fd), in_hand, recruits)
         )
+        recruits.dismiss()
         results: dict[str, ShardResult] = {}
         starts, names = [task.start for task in tasks], [task.name for task in tasks]
         totals = (sum(len(plan.order) for plan in prepared.plans), prepared.output_bytes)

@@ -1,32 +1,23 @@
-"""Processes that do tasks for this one; a dead one is an error with a name, never a hang.
-
-They are started as fresh interpreters, not forked and not by way of multiprocessing: so nothing is
-asked of the caller's ``__main__``, start method, threads or signal handlers.
-"""
+"""Processes that do tasks for this one; a dead one is an error with a name, never a hang."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any
 
 from fastconv import errors
 from fastconv.errors import FastconvError, WorkerError
+from fastconv.recruits import Recruit, Recruits, dismiss
 
 TICK_SECONDS = 0.1
-LEAVE_SECONDS = 0.5
-START = "import sys; sys.path[:] = {path!r}; from fastconv.worker import main; main({fd}, {parent})"
+
+SHARD_MODULE = "fastconv.shard"  # what the workers of a conversion need
 
 
 def usable_cores() -> int:
@@ -58,11 +49,15 @@ def _read(path: str) -> str:
         return file.read()
 
 
+def started_ahead(workers: int | None) -> Recruits:
+    """A conversion's worker processes, so many or one a usable core, as yet without work."""
+    return Recruits(workers or usable_cores(), SHARD_MODULE)
+
+
 @dataclass(slots=True)
 class _Worker:
     number: int
-    process: subprocess.Popen[bytes]
-    connection: Connection
+    recruit: Recruit
     task: Any = None
     turn: int = 0
 
@@ -70,10 +65,11 @@ class _Worker:
 class Crew:
     """A few worker processes that run one function over many tasks.
 
-    ``start`` names a function as (module, name): each worker calls it once with the arguments that
-    ``arguments(worker number)`` gives, and what it returns for each task. ``fds`` are handed down.
-    ``in_hand(worker number, its task)`` says, after a death, what that worker was at; the task is
-    None where it had none.
+    ``start`` names a function as (module, name): each worker calls it once, with the open files
+    ``fds`` under the numbers that they have there and the arguments that ``arguments(worker
+    number)`` gives, and what it returns for each task. ``in_hand(worker number, its task)`` says,
+    after a death, what that worker was at; the task is None where it had none. ``recruits`` are
+    processes that were started ahead.
 
     A context manager: leaving it ends the workers at once, whatever they are doing.
     """
@@ -85,9 +81,11 @@ class Crew:
         arguments: Callable[[int], tuple[Any, ...]],
         fds: tuple[int, ...] = (),
         in_hand: Callable[[int, Any], str] = lambda _worker, _task: "",
+        recruits: Recruits | None = None,
     ) -> None:
         self._count, self._start, self._arguments = count, start, arguments
         self._fds, self._in_hand = fds, in_hand
+        self._recruits = recruits or Recruits()
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Crew:
@@ -103,34 +101,8 @@ class Crew:
         self.close()
 
     def _hire(self, number: int) -> _Worker:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            # Numbers below 3 are the worker's standard streams, which may be closed here.
-            handed = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
-            try:
-                code = START.format(
-                    path=[entry for entry in sys.path if isinstance(entry, str)],
-                    fd=handed,
-                    parent=os.getpid(),
-                )
-                process = subprocess.Popen(
-                    [sys.executable, "-c", code],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=(handed, *self._fds),
-                    # A worker is one thread: what NumPy's libraries start beside it only costs.
-                    env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                    start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone
-                )
-            except OSError as error:
-                raise WorkerError(f"worker {number} cannot be started: {error}") from None
-            finally:
-                os.close(handed)
-            connection = Connection(ours.detach())
-        worker = _Worker(number, process, connection)
-        with suppress(BrokenPipeError, ConnectionResetError):  # it died: run() will say so
-            worker.connection.send((*self._start, self._arguments(number)))
+        worker = _Worker(number, self._recruits.take())
+        worker.recruit.begin(self._start, self._arguments(number), self._fds)
         return worker
 
     def run(self, tasks: Iterable[Any], on_tick: Callable[[], None]) -> Iterator[tuple[Any, Any]]:
@@ -155,7 +127,7 @@ class Crew:
         queue = enumerate(tasks)
         for worker in self._workers:
             self._give(worker, queue)
-        while busy := {w.connection: w for w in self._workers if w.task is not None}:
+        while busy := {w.recruit.connection: w for w in self._workers if w.task is not None}:
             for connection in wait(list(busy), TICK_SECONDS):
                 worker = busy[connection]  # type: ignore[index]
                 turn, task, answer = worker.turn, worker.task, self._receive(worker)
@@ -167,13 +139,13 @@ class Crew:
         worker.turn, worker.task = next(queue, (0, None))
         if worker.task is not None:
             try:
-                worker.connection.send(worker.task)
+                worker.recruit.connection.send(worker.task)
             except (BrokenPipeError, ConnectionResetError):
                 raise self._death(worker) from None
 
     def _receive(self, worker: _Worker) -> Any:
         try:
-            kind, *rest = worker.connection.recv()
+            kind, *rest = worker.recruit.connection.recv()
         except (EOFError, ConnectionError):
             raise self._death(worker) from None
         if kind == "done":
@@ -184,29 +156,19 @@ class Crew:
         raise WorkerError(f"worker {worker.number} met an error of fastconv's own:\n{rest[0]}")
 
     def _death(self, worker: _Worker) -> WorkerError:
-        code = worker.process.wait()
+        code = worker.recruit.process.wait()
         how = f"ended with code {code}"
         if code < 0:
             known = {number.value: number.name for number in signal.Signals}
             how = f"was killed by {known.get(-code, f'signal {-code}')}"
             if -code == signal.SIGKILL:
                 how += " (often the system's answer to a lack of memory)"
-        who = f"worker {worker.number} (process {worker.process.pid})"
+        who = f"worker {worker.number} (process {worker.recruit.process.pid})"
         return WorkerError(f"{who} {how}{self._in_hand(worker.number, worker.task)}")
 
     def close(self) -> None:
         """End the workers now."""
-        for worker in self._workers:
-            worker.process.kill()
-            worker.connection.close()
-        deadline = time.monotonic() + LEAVE_SECONDS
-        for worker in self._workers:
-            try:
-                worker.process.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                # It is in the kernel, syncing to a slow disk or a dead one: that must not hold up
-                # whoever pressed Ctrl-C. It dies as soon as it comes back.
-                threading.Thread(target=worker.process.wait, daemon=True).start()
+        dismiss([worker.recruit for worker in self._workers])
         self._workers.clear()
 
 

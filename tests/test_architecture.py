@@ -28,9 +28,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "ground": ("errors", "regular", "shared", "version", "whereabouts"),
     "single things": (
         *("atomic", "board", "cache", "example", "images", "names", "options", "reader"),
-        *("worker", "workers"),
+        *("recruits", "worker"),
     ),
-    "columns and files": ("annotations", "catalog", "index", "manifest", "progress", "writer"),
+    "columns and files": (
+        *("annotations", "catalog", "index", "manifest", "progress", "workers", "writer"),
+    ),
     "what is to be done": ("plan", "records", "sample", "sources"),
     "prepared": ("job", "prepare", "report"),
     "the work": ("shard",),

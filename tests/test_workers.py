@@ -110,7 +110,7 @@ def test_tasks_are_taken_as_workers_are_free() -> None:
 def test_descriptors_are_handed_down() -> None:
     fd = share({"a": np.arange(10) * 3}, {})
     try:
-        with crew("column", 2, fd, fds=(fd,)) as some:
+        with crew("column", 2, fds=(fd,)) as some:
             assert list(some.map(range(10))) == [3 * n for n in range(10)]
     finally:
         os.close(fd)
@@ -322,7 +322,7 @@ def test_in_parallel_left_early() -> None:
 def test_leaving_ends_workers_at_once_whatever_they_do() -> None:
     with crew("blocked", 2) as some:
         for worker in some._workers:
-            worker.connection.send(60)
+            worker.recruit.connection.send(60)
         time.sleep(0.3)
         assert len(children()) == 2
         begin = time.monotonic()
@@ -380,9 +380,9 @@ sys.path.insert(0, {tests!r})
 from fastconv.workers import Crew
 with Crew(2, ("crew_tasks", "blocked"), lambda _: ()) as crew:
     for worker in crew._workers:
-        worker.connection.send(60)
+        worker.recruit.connection.send(60)
     time.sleep(0.3)
-    print(*(worker.process.pid for worker in crew._workers), flush=True)
+    print(*(worker.recruit.process.pid for worker in crew._workers), flush=True)
     time.sleep(60)
 """
 
