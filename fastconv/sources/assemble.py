@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastconv.annotations.boxes import Boxes, Runner
 from fastconv.annotations.labels import bundled_validation_labels, read_validation_labels
 from fastconv.annotations.tables import imagenet_synsets
 from fastconv.catalog import (
@@ -29,6 +29,9 @@ from fastconv.sources.detect import Found, detect
 from fastconv.sources.folders import list_folder
 from fastconv.sources.kinds import text
 from fastconv.sources.memory import boxes_read, listed
+
+if TYPE_CHECKING:
+    from fastconv.annotations.boxes import Boxes, Runner
 
 Phase = Callable[[str], None]
 VALIDATION_PREFIX = b"ILSVRC2012_val_"

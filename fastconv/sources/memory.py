@@ -6,16 +6,19 @@ import hashlib
 import json
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fastconv import _tar
-from fastconv.annotations.boxes import Boxes, Runner, read_boxes
 from fastconv.cache import Arrays, remembered
 from fastconv.catalog import Container, Int64Array, Listing
 from fastconv.names import Names
 from fastconv.sources.archives import list_archive
+
+if TYPE_CHECKING:
+    from fastconv.annotations.boxes import Boxes, Runner
 
 HEADERS_CHECKED = 64
 BLOCK_BYTES = 512
@@ -85,6 +88,8 @@ def _headers_hold(path: Path, arrays: Arrays) -> bool:
 
 def boxes_read(path: Path, synsets: frozenset[str], run: Runner | None) -> Boxes:
     """read_boxes, remembered where `path` is a file."""
+    from fastconv.annotations.boxes import Boxes, read_boxes  # not needed where there are none
+
     if path.is_dir():
         return read_boxes(path, synsets, run)
 
