@@ -17,6 +17,7 @@ C_SOURCES = {
     "_frames": [],
     "_members": [],
     "_process": [],
+    "_resample": ["weights_impl", "resample_impl", "orient_impl"],
 }
 HEADERS = sorted(Path("ext").glob("*.h"))
 DIRECTIVES = {
@@ -33,8 +34,12 @@ def extension(name: str) -> Extension:
         f"fastconv.{name}",
         [f"ext/{name}.pyx", *(f"ext/{source}.c" for source in C_SOURCES[name])],
         include_dirs=["ext"],
+        libraries=["m"],
         depends=[str(part) for part in HEADERS],
-        extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter"],
+        extra_compile_args=[
+            *("-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter"),
+            "-ffp-contract=off",  # a weight is the same number on every machine
+        ],
     )
 
 

@@ -22,8 +22,8 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 # The lowest first. A new module is put where it belongs, by hand.
 LAYERS: dict[str, tuple[str, ...]] = {
     "compiled": (
-        *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_shard", "_tar"),
-        *("_tfrecord",),
+        *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_resample"),
+        *("_shard", "_tar", "_tfrecord"),
     ),
     "ground": ("errors", "regular", "shared", "version", "whereabouts"),
     "single things": (

@@ -35,15 +35,15 @@ EOI = b"\xff\xd9"
 
 
 @contextmanager
-def guarded_memory() -> Iterator[memoryview]:
-    """Writable pages behind which comes one that crashes whoever looks at it."""
+def guarded_memory(*, before: bool = False) -> Iterator[memoryview]:
+    """Writable pages behind (or before) which comes one that crashes whoever looks at it."""
     size, libc = 4 * mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
     pages = mmap.mmap(-1, size + mmap.PAGESIZE)
     address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-    last = ctypes.c_void_p(address + size)
-    assert libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-    yield memoryview(pages)[:size]
-    libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
+    guard = ctypes.c_void_p(address if before else address + size)
+    assert libc.mprotect(guard, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    yield memoryview(pages)[mmap.PAGESIZE :] if before else memoryview(pages)[:size]
+    libc.mprotect(guard, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 def jpeg(mode: str = "RGB", **options: Any) -> bytes:

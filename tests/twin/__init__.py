@@ -12,6 +12,7 @@ from twin.framing import crc32c, frame, index_lines, masked_crc32c, read_frames
 from twin.jpeg import JpegFacts, jpeg_facts
 from twin.pixels import Reencoded, mean_difference, reencoded_source
 from twin.proto import Feature, decode_example, encode_example
+from twin.resample import resized
 
 __all__ = [
     "SLIM_KINDS",
@@ -32,6 +33,7 @@ __all__ = [
     "mean_difference",
     "read_frames",
     "reencoded_source",
+    "resized",
     "shard_bounds",
     "truncated_linspace",
 ]
