@@ -9,7 +9,7 @@ from setuptools import Extension, setup
 
 C_SOURCES = {
     "_tfrecord": ["crc32c_impl", "output_impl"],
-    "_shard": ["crc32c_impl", "output_impl", "jpeg_impl", "keep_impl"],
+    "_shard": ["crc32c_impl", "output_impl", "jpeg_impl", "source_impl", "keep_impl"],
     "_jpeg": ["jpeg_impl"],
     "_tar": ["tar_impl"],
     "_reader": [],

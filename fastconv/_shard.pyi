@@ -1,3 +1,6 @@
+import numpy as np
+import numpy.typing as npt
+
 from fastconv._tfrecord import RecordFile
 
 DONE: int
@@ -7,6 +10,7 @@ OPEN: int
 READ: int
 CHANGED: int
 WRITE: int
+LIMIT: int
 BOARD_SLOTS: int
 
 class ShardLoop:
@@ -16,10 +20,22 @@ class ShardLoop:
         keys: tuple[bytes, ...],
         out: RecordFile,
         board: memoryview,
+        limits: dict[str, int],
+        gray_block: int = 0,
     ) -> None: ...
     def run(self, row: int, stop: int) -> tuple[int, int]: ...
-    def append(self, row: int, image: bytes, height: int, width: int) -> None: ...
+    def append(
+        self,
+        row: int,
+        image: bytes | memoryview,
+        height: int,
+        width: int,
+        gray: bool = False,
+        boxes: npt.NDArray[np.float32] | None = None,
+    ) -> None: ...
     def image(self) -> bytes: ...
+    @property
+    def facts(self) -> tuple[int, int, int, int, int]: ...
     @property
     def errno(self) -> int: ...
     @property

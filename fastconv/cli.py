@@ -8,58 +8,23 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from fastconv.cli_options import IMAGE_OPTIONS, SHOW_OPTIONS, SOURCE_OPTIONS, with_options
 from fastconv.errors import FastconvError, InputError, OutputError, UsageError
 from fastconv.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
 STOPPED = "fastconv: interrupted; shards that are not whole were removed"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-SOURCE_OPTIONS = (
-    click.argument("source", required=False),
-    click.option("--train", metavar="PATH", help="Train images: an archive or a folder."),
-    click.option("--validation", metavar="PATH", help="Validation images: an archive or a folder."),
-    click.option("--boxes", metavar="PATH", help="Boxes: tar.gz or folder of XML, or slim's CSV."),
-    click.option(
-        "--validation-labels",
-        metavar="PATH",
-        help="Labels of flat validation images: slim's text, Kaggle's CSV, or the devkit tar.gz.",
-    ),
-    click.option("--synsets", metavar="PATH", help="The class list, one a line, in label order."),
-    click.option("--synset-text", metavar="PATH", help="A text a class: <class><tab><text>."),
-    click.option(
-        "--split",
-        type=click.Choice(["train", "validation", "all"]),
-        default="all",
-        show_default=True,
-        help="What to convert.",
-    ),
-)
-SHOW_OPTIONS = (
-    click.option("--quiet", is_flag=True, help="Show nothing but errors."),
-    click.option("--json", "as_json", is_flag=True, help="A JSON summary on standard output."),
-)
-
-
-def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="fastconv")
@@ -99,6 +64,7 @@ def cli() -> None:
     help="What to do about a bad image, an image without a label, or a bad box file: end the job, "
     "or leave it out.",
 )
+@with_options(*IMAGE_OPTIONS)
 @click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
 @click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
@@ -280,12 +246,11 @@ def main() -> NoReturn:
         signal.signal(number, _interrupted)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy does no linear algebra here
     code = run(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        try:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError):  # nobody reads it any more
             stream.flush()
-        except OSError:  # nobody reads it any more; the interpreter must not try again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    sys.exit(code)
+    # All is written. What the interpreter would do now, taking NumPy apart above all, is 40 ms.
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -10,13 +10,12 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.board import ROW, Board
-from fastconv.job import Job, ShardTask, shard_tasks, share_plans
+from fastconv.job import Job, ShardResult, ShardTask, shard_tasks, share_plans
 from fastconv.options import Options
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.records import SLIM, class_entries
 from fastconv.report import Report
-from fastconv.shard import ShardResult
 from fastconv.summary import class_counts, facts, make_manifest, make_report, shard_line
 from fastconv.recruits import Recruits
 from fastconv.workers import SHARD_MODULE, Crew, started_ahead, usable_cores
@@ -90,7 +89,10 @@ def _write(
 ) -> list[ShardResult]:
     """Have every shard written; results in the order of the tasks."""
     options, dataset = prepared.options, prepared.dataset
+    recipe = options.recipe
     entries = class_entries(dataset.classes, options.label_offset)
+    if recipe.alters:  # then records say what is stored; otherwise what slim says of every image
+        entries += class_entries(dataset.classes, options.label_offset, gray=True)
     watch.phase("writing")
     with ExitStack() as stack:
         plan_fd = share_plans(
@@ -114,7 +116,7 @@ def _write(
 
         def arguments(worker: int) -> tuple[Any, ...]:
             skip = options.on_error == "skip"
-            return worker, str(out), str(out / files.PARTIAL), skip
+            return worker, str(out), str(out / files.PARTIAL), skip, recipe
 
         start = (SHARD_MODULE, "open_job")
         crew = stack.enter_context(

@@ -1,4 +1,4 @@
-"""What happens to an image that cannot be stored as it is: it becomes an RGB JPEG, or is bad."""
+"""Images that are no JPEGs of usual colours: decoded to RGB pixels, or bad."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv import _jpeg
 from fastconv.errors import BadImageError
+from fastconv.recipe import PIXELS_MAX
+from fastconv.verdict import decode_cmyk
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,68 +19,82 @@ QUALITY = 100
 SUBSAMPLING = "420"
 
 
-def repair(data: bytes) -> tuple[bytes, int, int, str]:
-    """An image of any format as (RGB JPEG, height, width, what it was).
+def repair(data: bytes, pixels_max: int = PIXELS_MAX) -> tuple[bytes, int, int, str]:
+    """An image of any format as (RGB JPEG, height, width, what it was), as slim repairs it."""
+    pixels, was, _ = decode(data, pixels_max)
+    return encode(pixels, QUALITY, SUBSAMPLING, was), *pixels.shape[:2], was
+
+
+def decode(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
+    """An image of any format as (RGB pixels, what it was, its Exif orientation).
 
     CMYK and YCCK JPEGs are decoded by libjpeg-turbo and combined as TensorFlow does (r = k·c / 255
     of Adobe's inverted data), everything else by Pillow: the first frame, without alpha. Raises
     BadImageError with the reason, which the caller puts behind the image's name.
     """
-    status, _, _, components, _, _ = _jpeg.scan(data)
+    status, height, width, components, _, orientation = _jpeg.look(data)
     if status == 0 and components == 4:
-        pixels, was = _decode_cmyk(data), "CMYK or YCCK JPEG"
-    else:
-        pixels, was = _decode_other(data)
+        _refuse_bomb(height, width, pixels_max)
+        return _decode_cmyk(data), "CMYK or YCCK JPEG", orientation
+    return _decode_other(data, pixels_max)
+
+
+def encode(pixels: npt.NDArray[Any], quality: int, subsampling: str, was: str = "it") -> bytes:
+    """Pixels, uint8 (height, width, 3) or (height, width, 1), as a JPEG. Raises BadImageError."""
     import simplejpeg
 
-    height, width = pixels.shape[:2]
+    gray = pixels.shape[2] == 1
     try:
         encoded: bytes = simplejpeg.encode_jpeg(
-            pixels, quality=QUALITY, colorspace="RGB", colorsubsampling=SUBSAMPLING, fastdct=False
+            pixels,
+            quality=quality,
+            colorspace="GRAY" if gray else "RGB",
+            colorsubsampling="Gray" if gray else subsampling,
+            fastdct=False,
         )
     except ValueError as error:
         raise BadImageError(f"{was} cannot be stored as a JPEG: {error}") from None
-    return encoded, height, width, was
+    return encoded
+
+
+def _refuse_bomb(height: int, width: int, pixels_max: int) -> None:
+    if height * width > pixels_max:
+        raise BadImageError(
+            f"its {width} x {height} pixels are more than the {pixels_max} of --max-pixels"
+        )
 
 
 def _decode_cmyk(data: bytes) -> npt.NDArray[Any]:
     import numpy as np
-    import simplejpeg
-    from PIL import Image
 
-    try:
-        inks = simplejpeg.decode_jpeg(data, colorspace="CMYK").astype(np.uint16)
-        with Image.open(io.BytesIO(data)) as image:
-            # Adobe writes what light an ink leaves, others what it takes.
-            left = inks if "adobe" in image.info else 255 - inks
-    except (ValueError, OSError) as error:
-        raise BadImageError(f"a CMYK JPEG that cannot be decoded: {error}") from None
+    left = decode_cmyk(data).astype(np.uint16)
     return np.ascontiguousarray((left[..., :3] * left[..., 3:] // 255).astype(np.uint8))
 
 
-def _decode_other(data: bytes) -> tuple[npt.NDArray[Any], str]:
+def _decode_other(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
+    Image.MAX_IMAGE_PIXELS = None  # the limit is fastconv's own
     with warnings.catch_warnings():
-        # Pillow warns of what it tolerates, and of images beyond half its pixel limit.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # Pillow warns of what it tolerates
         try:
             Image.init()
             # Not by programs outside, as Ghostscript is for EPS.
             formats = [name for name in Image.ID if name != "EPS"]
             with Image.open(io.BytesIO(data), formats=formats) as image:
+                _refuse_bomb(image.height, image.width, pixels_max)
                 was = image.format or "image"
                 image.seek(0)
+                turn = image.getexif().get(0x0112)
+                orientation = turn if turn in range(1, 9) else 1
                 if image.mode.startswith("I;16") or (image.mode == "I" and was == "PNG"):
                     # 16 bits: the high byte, as TensorFlow takes it; Pillow's own way would clip.
-                    gray = np.asarray(image).astype(np.uint16) >> 8
-                    return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2), was
-                return np.ascontiguousarray(image.convert("RGB")), was
+                    gray = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+                    return np.repeat(gray[..., None], 3, axis=2), was, orientation
+                return np.ascontiguousarray(image.convert("RGB")), was, orientation
         except UnidentifiedImageError:
             raise BadImageError("is no image that fastconv or Pillow knows") from None
-        except Image.DecompressionBombError as error:
-            raise BadImageError(f"is too large to decode: {error}") from None
         # Pillow's readers raise whatever their formats' damage leads them to.
         except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError,
                 MemoryError, OverflowError, ArithmeticError, RuntimeError) as error:  # fmt: skip

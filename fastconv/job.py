@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
@@ -11,6 +11,7 @@ from fastconv.whereabouts import whereabouts
 
 if TYPE_CHECKING:
     from fastconv.catalog import Classes
+    from fastconv.geometry import BoxArray
     from fastconv.plan import SplitPlan
     from fastconv.records import Schema
 
@@ -25,6 +26,22 @@ class ShardTask:
     stop: int
 
 
+@dataclass(slots=True)
+class ShardResult:
+    """What was written. ``crc32c`` is of the whole file; ``repaired`` and ``skipped`` hold
+    (row of the plan, whereabouts, reason) of images; ``changes``: how many images were changed, by
+    kind; ``boxes_lost``: those of which nothing was left in an image that was cut."""
+
+    task: ShardTask
+    records: int = 0
+    bytes: int = 0
+    crc32c: int = 0
+    repaired: list[tuple[int, str, str]] = field(default_factory=list)
+    skipped: list[tuple[int, str, str]] = field(default_factory=list)
+    changes: dict[str, int] = field(default_factory=dict)
+    boxes_lost: int = 0
+
+
 def share_plans(
     plans: list[SplitPlan],
     classes: Classes,
@@ -35,7 +52,9 @@ def share_plans(
     """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
 
     Columns are in the order of the records, so that a shard is a slice of each and a worker
-    touches only what it is writing. Returns the segment's file descriptor.
+    touches only what it is writing. ``entries`` are the classes' (records.class_entries), and
+    behind them, where there are twice as many, those of their grayscale images. Returns the
+    segment's file descriptor.
     """
     import numpy as np
 
@@ -84,7 +103,7 @@ def share_plans(
     keys = {key: name.decode() for key, name in asdict(schema).items()}
     return shared.share(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
-        {"keys": keys},
+        {"keys": keys, "gray_block": len(entries) - len(classes)},
     )
 
 
@@ -124,6 +143,13 @@ class Job:
         starts = self.columns[f"{name}_start"]
         name_bytes = bytes(self.columns[name][starts[row] : starts[row + 1]])
         return name_bytes.decode("utf-8", "surrogateescape")
+
+    def boxes(self, row: int) -> BoxArray:
+        """A record's boxes: float32 (n, 4)."""
+        import numpy as np
+
+        first, end = self.columns["box_start"][row], self.columns["box_start"][row + 1]
+        return np.array(self.columns["box"][4 * first : 4 * end], np.float32).reshape(-1, 4)
 
     def name(self, row: int) -> str:
         """The base name of a record's image."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastconv.errors import UsageError
+from fastconv.image_options import ImageOptions, check_whole
 
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -58,17 +59,13 @@ class SourceOptions:
         return SPLITS if self.split == "all" else (self.split,)
 
 
-def _check_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UsageError(f"--{name.replace('_', '-')} is a whole number, not {value!r}")
-
-
 @dataclass(frozen=True, kw_only=True)
-class Options(SourceOptions):
+class Options(SourceOptions, ImageOptions):
     """A whole conversion, for fastconv.convert.
 
     Shard counts of None are chosen from the data (docs/formats.md, "Shards"); ``workers`` of None
-    is every core that the process may use. Raises UsageError for values that cannot be met.
+    is every core that the process may use. What is done to images, ImageOptions says. Raises
+    UsageError for values that cannot be met.
     """
 
     out: PathLike
@@ -82,22 +79,18 @@ class Options(SourceOptions):
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("seed", "label_offset"):
-            _check_whole(name, getattr(self, name))
+        SourceOptions.__post_init__(self)
+        ImageOptions.__post_init__(self)
         for name in ("train_shards", "validation_shards", "workers", "slim_threads"):
             value = getattr(self, name)
-            if value is None and name != "slim_threads":
-                continue
-            _check_whole(name, value)
-            if not 1 <= value <= 99_999:
-                raise UsageError(f"--{name.replace('_', '-')} is from 1 to 99999, not {value}")
-        if self.label_offset not in (0, 1):
+            if value is not None or name == "slim_threads":
+                check_whole(name, value, 1, 99_999)
+        check_whole("label_offset", self.label_offset, 0)
+        if self.label_offset > 1:
             raise UsageError(f"--label-offset is 1 or 0, not {self.label_offset}")
+        check_whole("seed", self.seed, 0)
         if self.on_error not in ("stop", "skip"):
             raise UsageError(f"--on-error is stop or skip, not {self.on_error!r}")
-        if self.seed < 0:
-            raise UsageError(f"--seed is 0 or more, not {self.seed}")
 
     @property
     def out_path(self) -> Path:

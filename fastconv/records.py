@@ -55,16 +55,18 @@ SLIM = Schema(
 )
 
 
-def class_entries(classes: Classes, label_offset: int) -> list[bytes]:
-    """For each class, its features of slim's schema as encoded entries of an Example's map."""
+def class_entries(classes: Classes, label_offset: int, gray: bool = False) -> list[bytes]:
+    """For each class, its features of slim's schema as encoded entries of an Example's map; with
+    `gray`, those of its grayscale images, which slim does not tell from others."""
+    channels, colorspace = (1, b"Grayscale") if gray else (3, b"RGB")
     return [
         _tfrecord.encode_entries(
             [
-                (b"image/channels", "int64", [3]),
+                (b"image/channels", "int64", [channels]),
                 (b"image/class/label", "int64", [row + label_offset]),
                 (b"image/class/synset", "bytes", [name.encode("utf-8", "surrogateescape")]),
                 (b"image/class/text", "bytes", [words.encode("utf-8", "surrogateescape")]),
-                (b"image/colorspace", "bytes", [b"RGB"]),
+                (b"image/colorspace", "bytes", [colorspace]),
                 (b"image/format", "bytes", [b"JPEG"]),
             ]
         )

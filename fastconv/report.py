@@ -29,7 +29,8 @@ class ImageNote:
 @dataclass(frozen=True, slots=True)
 class SplitReport:
     """One split: images found; records written, repaired ones among them; images skipped; boxes
-    written; bytes of the shards. ``worst_mix``: the share of a shard's records, 0 to 1, that one
+    written; bytes of the shards. ``changes``: how many images were changed, by kind ("resized",
+    "turned", "encoded anew", "stripped"; an image can be of two). ``worst_mix``: the share of a shard's records, 0 to 1, that one
     class has in the shard where that is largest, with that shard's and class's names."""
 
     split: str
@@ -40,6 +41,7 @@ class SplitReport:
     skipped: int
     boxes: int
     bytes: int
+    changes: dict[str, int]
     worst_mix: tuple[float, str, str] | None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from fastconv import manifest as files
 from fastconv.errors import OutputError
+from fastconv.job import ShardResult
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
 from fastconv.report import (
@@ -19,7 +22,6 @@ from fastconv.report import (
     classes_without_images,
     label_mix,
 )
-from fastconv.shard import ShardResult
 
 
 def shard_line(result: ShardResult) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             "slim_threads": options.slim_threads,
             "label_offset": options.label_offset,
             "on_error": options.on_error,
+            "images": asdict(options.recipe),
         },
         "source": {
             "kind": found.kind,
@@ -101,7 +104,7 @@ def make_report(
         lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
         boxes = len(catalog.boxes) - sum(
             int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost
-        )
+        ) - sum(result.boxes_lost for result in own)
         found = len(catalog) + len(catalog.unlabelled)
         written = sum(result.records for result in own)
         if found != written + len(bad):
@@ -112,7 +115,7 @@ def make_report(
         mix = label_mix(plan, [counts[name] for name in plan.shard_names], dataset.classes)
         splits.append(
             SplitReport(catalog.split, plan.shard_count, found, written, len(mended), len(bad),
-                        boxes, sum(r.bytes for r in own), mix)
+                        boxes, sum(r.bytes for r in own), _changes(own), mix)
         )  # fmt: skip
         repaired += mended
         skipped += bad
@@ -132,6 +135,13 @@ def make_report(
         tuple(odd),
         workers,
     )
+
+
+def _changes(results: list[ShardResult]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update(result.changes)
+    return dict(sorted(counts.items()))
 
 
 def _odd(plan: SplitPlan) -> list[str]:

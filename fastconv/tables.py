@@ -134,6 +134,9 @@ def report_table(report: Report) -> tuple[Table, list[str]]:
         f"{rate:,.0f} images/s, {speed}/s"
     ]
     for split in report.splits:
+        if split.changes:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in split.changes.items())
+            lines.append(f"images, {split.split}: {kinds}")
         if split.worst_mix:
             share, shard, name = split.worst_mix
             lines.append(

@@ -25,21 +25,27 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_resample"),
         *("_shard", "_tar", "_tfrecord"),
     ),
-    "ground": ("errors", "regular", "shared", "version", "whereabouts"),
+    "ground": (
+        *("errors", "geometry", "metadata", "recipe", "regular", "shared", "version"),
+        "whereabouts",
+    ),
     "single things": (
-        *("atomic", "board", "cache", "example", "images", "names", "options", "reader"),
-        *("recruits", "worker"),
+        *("atomic", "board", "cache", "example", "image_options", "names", "reader"),
+        *("recruits", "verdict", "worker"),
     ),
     "columns and files": (
-        *("annotations", "catalog", "index", "manifest", "progress", "workers", "writer"),
+        *("annotations", "catalog", "images", "index", "manifest", "options", "progress"),
+        *("workers", "writer"),
     ),
-    "what is to be done": ("plan", "records", "sample", "sources"),
+    "what is to be done": ("plan", "records", "remake", "sample", "sources"),
     "prepared": ("job", "prepare", "report"),
+    "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary",),
     "the whole": ("conversion",),
     "what a person sees": ("display",),
     "in tables": ("tables",),
+    "its words": ("cli_options",),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -53,7 +59,7 @@ READS = {
     "reader",
     "verify",
 }  # what is written is checked with code of its own
-FACES = {"click": {"cli"}, "rich": {"cli", "display", "tables"}}
+FACES = {"click": {"cli", "cli_options"}, "rich": {"cli", "display", "tables"}}
 LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}
 MAY_PRINT = {"cli", "__main__"}
 LINES_MAX = 400

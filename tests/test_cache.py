@@ -14,6 +14,7 @@ import pytest
 from layouts import tar_of_tars
 
 from fastconv import cache
+from fastconv.annotations import boxes
 from fastconv.annotations.boxes import Boxes
 from fastconv.catalog import Listing
 from fastconv.sources import memory
@@ -35,9 +36,9 @@ def archive(mini: Path, tmp_path: Path) -> Path:
 class Counted:
     """Counts the calls of a function of a module."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        self.calls, self._function = 0, getattr(memory, name)
-        monkeypatch.setattr(memory, name, self)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, home: Any = memory) -> None:
+        self.calls, self._function = 0, getattr(home, name)
+        monkeypatch.setattr(home, name, self)
 
     def __call__(self, *words: Any) -> Any:
         self.calls += 1
@@ -72,7 +73,7 @@ def test_a_listing_is_remembered(
 def test_boxes_are_remembered_for_one_class_list(
     mini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Counted(monkeypatch, "read_boxes")
+    read = Counted(monkeypatch, "read_boxes", boxes)
     path = mini / "ILSVRC2012_bbox_train_v2.tar.gz"
     known = frozenset(folder.name for folder in (mini / "tree" / "train").iterdir())
     first, second = memory.boxes_read(path, known, None), memory.boxes_read(path, known, None)

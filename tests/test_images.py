@@ -289,7 +289,7 @@ def test_decompression_bombs() -> None:
         header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
         return png([(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000)))])
 
-    with pytest.raises(BadImageError, match="too large to decode"):
+    with pytest.raises(BadImageError, match="50000 x 50000 pixels are more than"):
         repair(claim(50_000, 50_000))
     with pytest.raises(BadImageError):
         repair(claim(12_000, 8_000))  # Pillow warns of its size; that is no error here

@@ -13,6 +13,8 @@ _RST = frozenset(range(0xD0, 0xD8))
 # DHT, DAC, SOS, DQT, DNL, DRI, DHP, EXP, APPn and COM: what may follow image data and has a length.
 _AFTER_A_SCAN = frozenset({0xC4, 0xCC, *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xFE})
 
+_PASSED = frozenset({*range(0xE0, 0xF0), 0xFE, 0xDC})  # APPn, COM, DNL
+
 
 class JpegFacts(NamedTuple):
     """`verdict` is "ok" or why the bytes are no whole JPEG; the sizes are 0 when no SOF was met."""
@@ -43,11 +45,14 @@ def _next_marker(data: bytes, at: int) -> tuple[int, int] | None:
             return data[at], at + 1
 
 
-def _segment(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """`(content, offset after it)` of the segment whose 2 length bytes are at `at`."""
+def _segment(data: bytes, at: int, marker: int) -> tuple[bytes, int] | None:
+    """`(content, offset after it)` of the marker's segment whose 2 length bytes are at `at`. Those
+    that no decoder looks into have their two bytes whatever these say, as in libjpeg."""
     if at + 2 > len(data):
         return None
     length = int.from_bytes(data[at : at + 2], "big")
+    if marker in _PASSED:
+        length = max(length, 2)
     if length < 2 or at + length > len(data):
         return None
     return data[at + 2 : at + length], at + length
@@ -96,7 +101,7 @@ def jpeg_facts(data: bytes) -> JpegFacts:
         scanned = facts.verdict == "no-eoi"
         if scanned and marker not in _AFTER_A_SCAN:
             continue
-        segment = _segment(data, at)
+        segment = _segment(data, at, marker)
         if segment is None:
             if scanned:
                 continue

@@ -1,0 +1,92 @@
+"""The command line's options, by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SOURCE_OPTIONS = (
+    click.argument("source", required=False),
+    click.option("--train", metavar="PATH", help="Train images: an archive or a folder."),
+    click.option("--validation", metavar="PATH", help="Validation images: an archive or a folder."),
+    click.option("--boxes", metavar="PATH", help="Boxes: tar.gz or folder of XML, or slim's CSV."),
+    click.option(
+        "--validation-labels",
+        metavar="PATH",
+        help="Labels of flat validation images: slim's text, Kaggle's CSV, or the devkit tar.gz.",
+    ),
+    click.option("--synsets", metavar="PATH", help="The class list, one a line, in label order."),
+    click.option("--synset-text", metavar="PATH", help="A text a class: <class><tab><text>."),
+    click.option(
+        "--split",
+        type=click.Choice(["train", "validation", "all"]),
+        default="all",
+        show_default=True,
+        help="What to convert.",
+    ),
+)
+IMAGE_OPTIONS = (
+    click.option("--resize", type=int, metavar="N", help="Make larger images so many pixels."),
+    click.option(
+        "--resize-mode",
+        type=click.Choice(["short", "long", "squash", "crop"]),
+        help="What has N pixels: the short side, the long side, or both: squashed, or cropped in "
+        "the middle [short].",
+    ),
+    click.option(
+        "--filter",
+        type=click.Choice(["bilinear", "bicubic", "lanczos", "box"]),
+        help="The resampling filter, antialiased [bilinear].",
+    ),
+    click.option("--quality", type=int, metavar="1-100", help="Of JPEGs that are made [90]."),
+    click.option(
+        "--subsampling",
+        type=click.Choice(["420", "444", "keep"]),
+        help="Chroma subsampling of JPEGs that are made; keep: their file's [420].",
+    ),
+    click.option("--reencode-all", is_flag=True, help="Encode small images anew, too."),
+    click.option("--max-side", type=int, metavar="N", help="Make longer sides so many pixels."),
+    click.option("--max-bytes", type=int, metavar="N", help="Make larger files fit."),
+    click.option(
+        "--exif",
+        type=click.Choice(["keep", "strip", "apply"]),
+        help="Metadata: kept, taken out without loss, or applied: the image is turned upright, "
+        "and its boxes [keep; apply with --resize].",
+    ),
+    click.option(
+        "--check",
+        type=click.Choice(["headers", "decode"]),
+        help="Of kept images: read the headers, or decode all of each [headers].",
+    ),
+    click.option(
+        "--grayscale",
+        type=click.Choice(["keep", "rgb"]),
+        help="Grayscale JPEGs: kept, or made RGB [keep].",
+    ),
+    click.option(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="An image of more is bad [178956970].",
+    ),
+    click.option(
+        "--exact", is_flag=True, help="Decode large images in full, not at a half or less."
+    ),
+)
+SHOW_OPTIONS = (
+    click.option("--quiet", is_flag=True, help="Show nothing but errors."),
+    click.option("--json", "as_json", is_flag=True, help="A JSON summary on standard output."),
+)
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,128 @@
+"""What is to be done to images, and what sides and limits follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["short", "long", "squash", "crop"]
+Filter = Literal["bilinear", "bicubic", "lanczos", "box"]
+Exif = Literal["keep", "strip", "apply"]
+MODES: tuple[Mode, ...] = ("short", "long", "squash", "crop")
+FILTERS: tuple[Filter, ...] = ("bilinear", "bicubic", "lanczos", "box")
+EXIFS: tuple[Exif, ...] = ("keep", "strip", "apply")
+SUBSAMPLINGS = ("420", "444", "keep")
+
+PIXELS_MAX = 178_956_970  # where Pillow, too, takes an image for a decompression bomb
+# What an image of this size takes as a JPEG of quality 90, about: for estimates of disk space only.
+BYTES_A_PIXEL = 0.3
+USUAL_ASPECT = 4 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The sides to come to, and the part of the image that is shown there: left, top, right and
+    bottom in pixels of the upright image."""
+
+    height: int
+    width: int
+    part: tuple[int, int, int, int]
+
+
+def scaled(side: int, other: int, given: int) -> int:
+    """`other` as long as it is where `side` is made `given`: rounded, a half upwards, at least 1."""
+    return max(1, (2 * other * given + side) // (2 * side))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is done to each image; the default keeps its bytes. 0 stands for no such limit.
+
+    ``every``: all images are encoded anew. ``decode_all``: all are decoded, to know that they can
+    be. ``rgb``: grayscale images become RGB.
+    """
+
+    side: int = 0
+    mode: Mode = "short"
+    filter: Filter = "bilinear"
+    quality: int = 90
+    subsampling: str = "420"
+    every: bool = False
+    side_max: int = 0
+    bytes_max: int = 0
+    exif: Exif = "keep"
+    decode_all: bool = False
+    rgb: bool = False
+    pixels_max: int = PIXELS_MAX
+    exact: bool = False
+
+    @property
+    def alters(self) -> bool:
+        """May an image be stored with other bytes than its file's, if it is a JPEG of a usual
+        kind? Then a record's features describe the image as it is stored."""
+        return bool(
+            self.side
+            or self.side_max
+            or self.bytes_max
+            or self.every
+            or self.rgb
+            or self.exif != "keep"
+        )
+
+    @property
+    def _is_exact_side(self) -> bool:
+        return self.side > 0 and self.mode in ("squash", "crop")
+
+    def limits(self) -> dict[str, int]:
+        """Which whole JPEGs cannot be kept without a look, in the terms of keep_impl.h."""
+        longest = [self.side_max, self.side if self.mode == "long" else 0]
+        return {
+            "pixels_max": self.pixels_max,
+            "short_max": self.side if self.mode == "short" else 0,
+            "long_max": min((side for side in longest if side), default=0),
+            "exact_side": self.side if self._is_exact_side else 0,
+            "bytes_max": self.bytes_max,
+            "every": self.every or self.decode_all or self.exif == "strip",
+            "turned": self.exif == "apply",
+            "gray": self.rgb,
+        }
+
+    def target(self, height: int, width: int) -> Target:
+        """The sides that an upright image comes to."""
+        part = (0, 0, width, height)
+        to = self.side
+        if self._is_exact_side:
+            if self.mode == "crop":
+                short = min(height, width)
+                left, top = (width - short) // 2, (height - short) // 2
+                part = (left, top, left + short, top + short)
+            height = width = to
+        elif to and self.mode == "short" and min(height, width) > to:
+            if height <= width:
+                height, width = to, scaled(height, width, to)
+            else:
+                height, width = scaled(width, height, to), to
+        elif to and self.mode == "long":
+            height, width = _within(height, width, to)
+        if self.side_max:
+            height, width = _within(height, width, self.side_max)
+        return Target(height, width, part)
+
+    def stored_bytes_max(self) -> int:
+        """About what an image takes at most, for estimates; 0 where nothing is known."""
+        limits = [self.bytes_max]
+        if self.side or self.side_max:
+            short = self.side or self.side_max / USUAL_ASPECT
+            if self.side and self.mode == "long":
+                short = self.side / USUAL_ASPECT
+            aspect = 1 if self._is_exact_side else USUAL_ASPECT
+            limits.append(int(short * short * aspect * BYTES_A_PIXEL))
+        return min((limit for limit in limits if limit), default=0)
+
+
+def _within(height: int, width: int, longest: int) -> tuple[int, int]:
+    if max(height, width) <= longest:
+        return height, width
+    if height >= width:
+        return longest, scaled(height, width, longest)
+    return scaled(width, height, longest), longest

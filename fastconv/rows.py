@@ -1,0 +1,95 @@
+"""The rows of a plan, one record each, into a shard's file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NoReturn
+
+from fastconv import _jpeg, _shard
+from fastconv._tfrecord import RecordFile
+from fastconv.atomic import AGAIN
+from fastconv.board import RECORDS
+from fastconv.errors import BadImageError, InputError
+from fastconv.job import Job, ShardResult, ShardTask
+from fastconv.recipe import Recipe
+
+if TYPE_CHECKING:
+    from fastconv.remake import Made, Remaker
+
+
+class RowWriter:
+    """Writes records by one recipe. Images whose bytes are kept never leave the native loop; the
+    others come out of it one by one, and go back as what was made of them."""
+
+    def __init__(self, job: Job, board: memoryview, skip_bad: bool, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._job, self._board, self._skip_bad = job, board, skip_bad
+        self._keys = tuple(key.encode() for key in job.facts["keys"].values())
+        self._remaker_made: Remaker | None = None
+
+    @property
+    def _remaker(self) -> Remaker:
+        if self._remaker_made is None:  # not before the first image that needs it: it loads NumPy
+            from fastconv.remake import Remaker
+
+            self._remaker_made = Remaker(self.recipe)
+        return self._remaker_made
+
+    def write(self, task: ShardTask, file: RecordFile, result: ShardResult) -> None:
+        """Write a task's rows, and count in `result` what happened to images on the way. Raises
+        BadImageError, unless such images are skipped, InputError, and OSError of the output."""
+        job = self._job
+        gray_block = job.facts["gray_block"]
+        loop = _shard.ShardLoop(
+            job.columns, self._keys, file, self._board, self.recipe.limits(), gray_block
+        )
+        row = task.start
+        while True:
+            row, why = loop.run(row, task.stop)
+            if why == _shard.DONE:
+                return
+            try:
+                if why == _shard.FOREIGN:
+                    made, was = self._remaker.foreign(loop.image())
+                    result.repaired.append((row, job.describe(row), was))
+                elif why == _shard.LIMIT:
+                    made = self._remaker.jpeg(loop.image(), loop.facts)
+                else:
+                    self._refuse(loop, row, why, file)
+                self._append(loop, row, made, result)
+            except BadImageError as error:
+                reason = str(error)
+                if not self._skip_bad:
+                    raise BadImageError(
+                        f"{job.describe(row)}: bad image: {reason}. Mend or remove it, or leave "
+                        f"such images out with --on-error skip; then {AGAIN}"
+                    ) from None
+                result.skipped.append((row, job.describe(row), reason))
+                self._board[RECORDS] += 1
+            row += 1
+
+    def _append(self, loop: _shard.ShardLoop, row: int, made: Made, result: ShardResult) -> None:
+        for change in made.changes:
+            result.changes[change] = result.changes.get(change, 0) + 1
+        boxes = None
+        if made.moves_boxes:
+            own = self._job.boxes(row)
+            boxes = made.boxes(own)
+            result.boxes_lost += len(own) - len(boxes)
+        loop.append(row, made.data, made.height, made.width, made.gray, boxes)
+
+    def _refuse(self, loop: _shard.ShardLoop, row: int, why: int, file: RecordFile) -> NoReturn:
+        """Raise what keeps a row from being written."""
+        if why == _shard.BAD:
+            raise BadImageError(_jpeg.REASONS[loop.jpeg_status])
+        if why == _shard.WRITE:
+            file.fail()
+        where = self._job.describe(row)
+        if why == _shard.CHANGED:
+            raise InputError(
+                f"{where}: should have {self._job.columns['size'][row]} bytes, but "
+                f"{loop.found_bytes} are there: the source was cut off or changed since it was "
+                f"listed"
+            )
+        doing = "opened" if why == _shard.OPEN else "read"
+        raise InputError(f"{where}: cannot be {doing}: {os.strerror(loop.errno)}")

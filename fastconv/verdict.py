@@ -1,0 +1,106 @@
+"""Can a JPEG be decoded? The verdict is TensorFlow's; and the pixels of those that can.
+
+TensorFlow's tf.io.decode_jpeg refuses a JPEG at libjpeg's fatal errors, and where the bytes end
+before the image does; libjpeg's warnings it passes over. Of what simplejpeg says, success without a
+warning can be relied on, and nothing else: after a warning, TurboJPEG takes a fatal error for
+another warning. So what it refuses is asked of Pillow, which passes over warnings, with bytes behind
+the end that are a fatal error to whoever reads on into them.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from fastconv.errors import BadImageError
+
+if TYPE_CHECKING:
+    from PIL import Image as PillowImage
+
+# A second start of an image, as long as a segment can be: wherever a decoder reads on to.
+BEHIND = b"\xff\xd8" * 0x8000
+SAMPLES_MAX = 1 << 29  # height · width · components, from which on TensorFlow refuses
+
+
+def check(data: bytes, height: int, width: int, components: int) -> None:
+    """Decode a JPEG, whose markers are whole and of a kind that can be read, to nothing. Raises
+    BadImageError with the reason where TensorFlow would not decode it."""
+    import simplejpeg
+
+    if height * width * components >= SAMPLES_MAX:
+        raise BadImageError(f"its {width} x {height} pixels are more than TensorFlow decodes")
+    try:
+        # An eighth of its size: all of it is read, in the least of time and memory.
+        simplejpeg.decode_jpeg(data, min_height=1, min_width=1)
+    except ValueError:
+        with _with_pillow(data) as image:
+            image.draft(None, (1, 1))
+            _load(image)
+
+
+def decode(
+    data: bytes, colorspace: str, sides: tuple[int, int], scale: int, buffer: Any
+) -> tuple[Any, int]:
+    """(pixels, scale) of such a JPEG in "RGB" or "GRAY": uint8 (height, width, 3 or 1) of its
+    `sides` (height, width), divided by `scale` (1, 2, 4 or 8) and rounded up. In `buffer` where
+    possible, which must be large enough. A JPEG that simplejpeg warns of comes in scale 1.
+
+    Raises BadImageError where TensorFlow would not decode it.
+    """
+    import numpy as np
+    import simplejpeg
+
+    height, width = (-(-side // scale) if scale > 1 else 0 for side in sides)
+    try:
+        pixels = simplejpeg.decode_jpeg(
+            data, colorspace=colorspace, min_height=height, min_width=width, buffer=buffer
+        )
+        return pixels, scale
+    except ValueError:
+        with _with_pillow(data) as image:
+            _load(image)
+            pixels = np.asarray(image.convert("L" if colorspace == "GRAY" else "RGB"))
+        return pixels.reshape(*pixels.shape[:2], -1), 1
+
+
+def decode_cmyk(data: bytes) -> Any:
+    """Of a JPEG of four components what light each ink leaves: uint8 (height, width, 4), CMYK.
+    Raises BadImageError where TensorFlow would not decode it."""
+    import numpy as np
+    import simplejpeg
+    from PIL import Image
+
+    try:
+        inks = simplejpeg.decode_jpeg(data, colorspace="CMYK")
+        with Image.open(io.BytesIO(data)) as image:
+            # Adobe writes what light an ink leaves, others what it takes.
+            return inks if "adobe" in image.info else 255 - inks
+    except (ValueError, OSError):
+        with _with_pillow(data) as image:
+            _load(image)
+            return 255 - np.asarray(image)  # in Pillow, always what it takes
+
+
+def _with_pillow(data: bytes) -> PillowImage.Image:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # the limit is fastconv's own
+    whole = data + BEHIND
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(whole), formats=["JPEG"])
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadImageError(f"it cannot be decoded: {error}") from None
+    image.decodermaxblock = len(whole)  # all at once: else the end of a block can pass for an end
+    return image
+
+
+def _load(image: PillowImage.Image) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadImageError(f"it cannot be decoded: {error}") from None
