@@ -34,7 +34,7 @@ def decode(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
     """
     status, height, width, components, _, orientation = _jpeg.look(data)
     if status == 0 and components == 4:
-        _refuse_bomb(height, width, pixels_max)
+        refuse_bomb(height, width, pixels_max)
         return _decode_cmyk(data), "CMYK or YCCK JPEG", orientation
     return _decode_other(data, pixels_max)
 
@@ -57,7 +57,8 @@ def encode(pixels: npt.NDArray[Any], quality: int, subsampling: str, was: str = 
     return encoded
 
 
-def _refuse_bomb(height: int, width: int, pixels_max: int) -> None:
+def refuse_bomb(height: int, width: int, pixels_max: int) -> None:
+    """Raises BadImageError where an image has more pixels than it may have."""
     if height * width > pixels_max:
         raise BadImageError(
             f"its {width} x {height} pixels are more than the {pixels_max} of --max-pixels"
@@ -83,7 +84,7 @@ def _decode_other(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, 
             # Not by programs outside, as Ghostscript is for EPS.
             formats = [name for name in Image.ID if name != "EPS"]
             with Image.open(io.BytesIO(data), formats=formats) as image:
-                _refuse_bomb(image.height, image.width, pixels_max)
+                refuse_bomb(image.height, image.width, pixels_max)
                 was = image.format or "image"
                 image.seek(0)
                 turn = image.getexif().get(0x0112)

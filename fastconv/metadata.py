@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_SOI, _EOI, _SOS, _COM, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
+_SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _BARE = {0x01, *range(0xD0, 0xD8), _SOI}
 # In image data FF 00 is a byte and RSTn is part of it; FF FF are fill bytes.
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
@@ -56,15 +57,22 @@ def stripped(data: bytes) -> bytes:
     return b"".join([*parts, data[at:]])
 
 
-def carried_over(source: bytes, made: bytes) -> bytes:
-    """JPEG `made` with the Exif data and the colour profile of JPEG `source`."""
-    notes = []
-    for marker, begin, end in _pieces(source):
+def notes(data: bytes) -> bytes:
+    """A JPEG's Exif data and its colour profile, as the segments that they are in."""
+    found = []
+    for marker, begin, end in _pieces(data):
         if marker == _SOS:
             break
-        segment = b"\xff" + source[begin:end].lstrip(b"\xff")
-        if segment[4:].startswith((b"Exif\0\0", b"ICC_PROFILE\0")) and marker in (0xE1, 0xE2):
-            notes.append(segment)
+        segment = b"\xff" + data[begin:end].lstrip(b"\xff")
+        if (marker == _APP1 and segment[4:].startswith(b"Exif\0\0")) or (
+            marker == _APP2 and segment[4:].startswith(b"ICC_PROFILE\0")
+        ):
+            found.append(segment)
+    return b"".join(found)
+
+
+def with_notes(made: bytes, segments: bytes) -> bytes:
+    """A JPEG with such segments, behind the JFIF head that it may begin with."""
     first = next(_pieces(made), None)
     behind = first[2] if first and first[0] == _APP0 else 2
-    return b"".join([made[:behind], *notes, made[behind:]])
+    return made[:behind] + segments + made[behind:]

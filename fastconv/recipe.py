@@ -87,6 +87,24 @@ class Recipe:
             "gray": self.rgb,
         }
 
+    def as_options(self) -> dict[str, int | str | bool | None]:
+        """The same in the words of the command line; None is off."""
+        return {
+            "resize": self.side or None,
+            "resize_mode": self.mode,
+            "filter": self.filter,
+            "quality": self.quality,
+            "subsampling": self.subsampling,
+            "reencode_all": self.every,
+            "max_side": self.side_max or None,
+            "max_bytes": self.bytes_max or None,
+            "exif": self.exif,
+            "check": "decode" if self.decode_all else "headers",
+            "grayscale": "rgb" if self.rgb else "keep",
+            "max_pixels": self.pixels_max,
+            "exact": self.exact,
+        }
+
     def target(self, height: int, width: int) -> Target:
         """The sides that an upright image comes to."""
         part = (0, 0, width, height)

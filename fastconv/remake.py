@@ -82,10 +82,12 @@ class Remaker:
         space = "GRAY" if gray else "RGB"
         room = self._room("decoded", -(-height // scale) * -(-width // scale) * (1 if gray else 3))
         pixels, scale = verdict.decode(data, space, (height, width), scale, room)
-        made = self._make(pixels, scale, (height, width), orientation, target, sampling, "it")
-        if recipe.exif == "keep":
-            return _with_bytes(made, metadata.carried_over(data, made.data))
-        return made
+        notes = metadata.notes(data) if recipe.exif == "keep" else b""
+        if recipe.bytes_max and 2 * len(notes) > recipe.bytes_max:
+            notes = b""  # the image is what counts
+        return self._make(
+            pixels, scale, (height, width), orientation, target, sampling, "it", notes
+        )
 
     def foreign(self, data: bytes) -> tuple[Made, str]:
         """Of any other image; and what it was. Raises BadImageError."""
@@ -126,6 +128,7 @@ class Remaker:
         target: Target,
         sampling: int,
         was: str,
+        notes: bytes = b"",
     ) -> Made:
         recipe = self._recipe
         upright = stored[::-1] if orientation > 4 else stored
@@ -141,6 +144,8 @@ class Remaker:
         for _ in range(FIT_TRIES):
             fitting = self._resized(pixels, height, width, box)
             encoded = images.encode(fitting, recipe.quality, subsampling, was)
+            if notes:
+                encoded = metadata.with_notes(encoded, notes)
             if not recipe.bytes_max or len(encoded) <= recipe.bytes_max or max(height, width) == 1:
                 break
             by = min(0.95, 0.97 * (recipe.bytes_max / len(encoded)) ** 0.5)
@@ -225,9 +230,3 @@ class Remaker:
 
         room = self._room(name, height * width * channels)
         return np.frombuffer(room, np.uint8).reshape(height, width, channels)
-
-
-def _with_bytes(made: Made, data: bytes) -> Made:
-    from dataclasses import replace
-
-    return replace(made, data=data)

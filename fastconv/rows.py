@@ -10,6 +10,7 @@ from fastconv._tfrecord import RecordFile
 from fastconv.atomic import AGAIN
 from fastconv.board import RECORDS
 from fastconv.errors import BadImageError, InputError
+from fastconv.images import refuse_bomb
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.recipe import Recipe
 
@@ -81,6 +82,7 @@ class RowWriter:
     def _refuse(self, loop: _shard.ShardLoop, row: int, why: int, file: RecordFile) -> NoReturn:
         """Raise what keeps a row from being written."""
         if why == _shard.BAD:
+            refuse_bomb(*loop.facts[:2], self.recipe.pixels_max)
             raise BadImageError(_jpeg.REASONS[loop.jpeg_status])
         if why == _shard.WRITE:
             file.fail()

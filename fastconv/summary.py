@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             "slim_threads": options.slim_threads,
             "label_offset": options.label_offset,
             "on_error": options.on_error,
-            "images": asdict(options.recipe),
+            "images": options.recipe.as_options(),
         },
         "source": {
             "kind": found.kind,
