@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import importlib.util
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -154,6 +155,21 @@ def build_base(
     return Corpus(storage / "base", facts["images"], classes, facts["bytes"])
 
 
+def build_part(storage: Path, base: Corpus, step: int) -> Corpus:
+    """One in ``step`` of the base's images, from all classes, as links to its files."""
+
+    def make(out: Path) -> dict[str, Any]:
+        paths = sorted(base.path.glob("train/*/*"))[::step]
+        for path in paths:
+            folder = out / "train" / path.parent.name
+            folder.mkdir(parents=True, exist_ok=True)
+            os.link(path, folder / path.name)
+        return {"images": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
+
+    facts = reuse_or_make(storage / "part", _of_base(base, step=step), make)
+    return Corpus(storage / "part", facts["images"], base.classes, facts["bytes"])
+
+
 def repeated(base: Path, copies: int, seed: int) -> Iterator[tuple[str, list[tuple[str, Path]]]]:
     """Each class with (name, file of the base) of its images, in no useful order."""
     odd = sorted((base / "odd").glob("n*.JPEG"))[:1]
@@ -189,7 +205,7 @@ def build_archive(storage: Path, base: Corpus, bytes_min: int, seed: int = 1) ->
             file.write(bytes(-file.tell() % 10240))
         return {"images": images, "bytes": total}
 
-    facts = reuse_or_make(storage / "archive", _of_base(base, copies, seed), make)
+    facts = reuse_or_make(storage / "archive", _of_base(base, copies=copies, seed=seed), make)
     return Corpus(storage / "archive", facts["images"], base.classes, facts["bytes"])
 
 
@@ -208,13 +224,13 @@ def build_tree(storage: Path, base: Corpus, bytes_min: int, seed: int = 1) -> Co
                 total += path.stat().st_size
         return {"images": images, "bytes": total}
 
-    facts = reuse_or_make(storage / "tree", _of_base(base, copies, seed), make)
+    facts = reuse_or_make(storage / "tree", _of_base(base, copies=copies, seed=seed), make)
     return Corpus(storage / "tree", facts["images"], base.classes, facts["bytes"])
 
 
-def _of_base(base: Corpus, copies: int, seed: int) -> dict[str, Any]:
+def _of_base(base: Corpus, **parameters: int) -> dict[str, Any]:
     made = json.loads((base.path / STAMP).read_text(encoding="utf-8"))
-    return {"base": made["parameters"], "copies": copies, "seed": seed}
+    return {"base": made["parameters"], **parameters}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from bench.measure import Run, of, spread
 
 MEGA = 1e6
-KEPT = ("seconds", "phases", "workers", "written", "members", "shards")
+KEPT = ("seconds", "phases", "workers", "written", "members", "shards", "bytes")
 
 
 @dataclass(frozen=True, slots=True)

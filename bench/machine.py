@@ -13,7 +13,8 @@ from typing import Any
 
 PACKAGES = (
     *("fastconv", "numpy", "simplejpeg", "tensorflow-cpu", "webdataset", "tfrecord", "litdata"),
-    *("torch", "nvidia-dali-cuda120"),
+    *("torch", "nvidia-dali-cuda120", "pillow", "opencv-python-headless", "pyvips-binary"),
+    "scikit-image",
 )
 
 

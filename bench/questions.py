@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.bench_resize import resize
 from bench.commands import (
     IMAGENET_SHARDS,
     PEERS,
@@ -288,6 +289,7 @@ QUESTIONS: dict[str, tuple[Callable[[Bench], Group], tuple[str, ...]]] = {
     "index": (index, ("tree", "foreign")),
     "peers": (against_peers, ()),
     "peers-large": (against_peers_large, ("tree",)),
+    "resize": (resize, ("part",)),
     "listing": (listing, ("scale",)),
     "planning": (planning, ("scale",)),
     "scale": (growth, ("scale",)),

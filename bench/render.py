@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MEGA = 1e6
 HEAD = """\
 # What fastconv takes, measured
 
@@ -103,11 +104,48 @@ def phases_table(rows: list[dict[str, Any]]) -> list[str]:
     return ["", *table(("seconds of the phases", *names), len(names), lines)]
 
 
-def group(data: dict[str, Any], date: str) -> list[str]:
+def made_tables(rows: list[dict[str, Any]]) -> list[str]:
+    """Of images that were made: how fast with starts left out, how many bytes, how well."""
+    told = [row for row in rows if row.get("made")]
+    if not told:
+        return []
+    speeds = [
+        (
+            row["label"],
+            number(row["images"] / row["inside_seconds"]["median"]),
+            number(1000 * row["cpu_seconds"] / row["images"]),
+            number(row["made"]["bytes"] / MEGA),
+        )
+        for row in told
+    ]
+    head: tuple[str, ...] = ("what", "images/s, start left out", "CPU ms an image", "MB written")
+    lines = ["", *table(head, 3, speeds)]
+    qualities = [
+        (
+            row["tool"],
+            quality["filter"],
+            number(quality["bytes"] / 1e3),
+            f"{quality['alone']['mean']:.1f}",
+            *(f"{quality['psnr'][of]:.1f}" for of in ("mean", "min")),
+            *(f"{quality['ssim'][of]:.4f}" for of in ("mean", "min")),
+        )
+        for row in told
+        if (quality := row["made"]["quality"])
+    ]
+    if qualities:
+        head = ("quality", "against", "kB an image", "PSNR at best, dB", "PSNR, dB", "least")
+        lines += ["", *table((*head, "SSIM", "least"), 6, qualities)]
+    return lines
+
+
+def group(data: dict[str, Any], date: str, chart: str | None = None) -> list[str]:
     lines = [f"## {data['title']}", "", data["text"], ""]
+    if chart:
+        lines += [f"![Images a second, peak memory and quality]({chart})", ""]
     if data["date"] and data["date"][:10] != date[:10]:
         lines += [f"Measured on {data['date'][:10]}.", ""]
     lines += rows_table(data["rows"])
+    lines += made_tables(data["rows"])
     lines += phases_table(data["rows"])
     if data["figures"]:
         lines += ["", *figures_table(data["figures"])]
@@ -148,7 +186,7 @@ def render(results: Mapping[str, Any]) -> str:
     ]
     lines += [*table(("question", "figure", "measured", "target", "met"), 3, short), ""]
     for each in results["groups"]:
-        lines += group(each, results["date"])
+        lines += group(each, results["date"], results.get("charts", {}).get(each["name"]))
     return "\n".join(lines).rstrip() + "\n"
 
 

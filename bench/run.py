@@ -1,4 +1,4 @@
-"""Build the corpora, measure, and write RESULTS.md, results.json and chart.png.
+"""Build the corpora, measure, and write RESULTS.md, results.json and the charts.
 
 make bench
 make bench ARGS="--only tar --only tree --storage DIR"
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.chart import draw
+from bench.chart import draw, draw_resize
 from bench.commands import QUICK, Bench, Sizes
 from bench.corpus import CorpusError
 from bench.machine import file_system, machine, memory, versions
@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 MEMORY = Path("/dev/shm")
 SPARE_BYTES = 3_000_000_000  # for the processes that are measured
 QUICK_SPARE_BYTES = 500_000_000
+RESIZE_CHART = "chart_resize.png"
 LARGE = ("archive", "tree", "foreign")  # each as large as an output
 
 
@@ -138,6 +139,8 @@ def measure_all(given: argparse.Namespace, storage: Path) -> None:
         write(results, folder)
     if importlib.util.find_spec("matplotlib"):
         results["chart"] = draw(results, folder / "chart.png")
+        if draw_resize(results, folder / RESIZE_CHART):
+            results["charts"] = {"resize": RESIZE_CHART}
         write(results, folder)
     print(folder / "RESULTS.md")
 

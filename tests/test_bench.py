@@ -17,9 +17,25 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import corpus, scale_corpus  # noqa: E402
+from bench import corpus, draft_quality, quality, scale_corpus  # noqa: E402
+from bench.bench_resize import (  # noqa: E402
+    LOOKED_AT,
+    PEERS,
+    SHORT,
+    TOOLS,
+    add_figures,
+    add_made,
+    make_pixels,
+    sample,
+)
+from bench.chart import resize_lines_of  # noqa: E402
 from bench.groups import Group, Row, inside, phase_of  # noqa: E402
 from bench.measure import Command, MeasureError, Run, measure, ratio, run_once, spread  # noqa: E402
+from bench.peers.common import Picture, Shard, cut_of  # noqa: E402
+from bench.peers.resize_floor import PIXELS, PLACES  # noqa: E402
+from bench.peers.resize_floor import start as start_floor  # noqa: E402
+from bench.peers.resize_pillow import start as start_pillow  # noqa: E402
+from bench.peers.resizing import Smaller, frames, scaled, writing  # noqa: E402
 from bench.render import number, render  # noqa: E402
 from bench.tarwriter import Body, packed  # noqa: E402
 
@@ -205,3 +221,206 @@ def test_the_page() -> None:
     assert [number(v) for v in (0.0123, 0.456, 7.891, 45.67, 12345.6)] == [
         *("0.012", "0.46", "7.89", "45.7", "12,346")
     ]
+
+
+# ---- images made smaller -------------------------------------------------------------------------
+
+
+def jpeg(height: int, width: int, seed: int = 1) -> bytes:
+    small = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(small).resize((width, height)).save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "short", "long"),
+    [
+        (375, 500, (256, 341), (375, 500)),
+        (500, 375, (341, 256), (500, 375)),
+        (256, 900, None, (142, 500)),
+        (100, 90, None, (100, 90)),
+        (5000, 257, (4981, 256), (500, 26)),
+        (60_000, 1, None, (500, 1)),
+    ],
+)
+def test_peers_come_to_the_sides_that_fastconv_comes_to(
+    height: int, width: int, short: tuple[int, int] | None, long: tuple[int, int]
+) -> None:
+    from fastconv.recipe import Recipe
+
+    assert Smaller(256, long=False).sides(height, width) == short
+    assert Smaller(500, long=True).sides(height, width) == long
+    for recipe, wanted in (
+        (Recipe(side=256), short or (height, width)),
+        (Recipe(side=500, mode="long", every=True), long),
+    ):
+        target = recipe.target(height, width)
+        assert (target.height, target.width) == wanted
+
+
+def test_a_half_is_rounded_upwards() -> None:
+    assert [scaled(length, 100, 50) for length in (1, 2, 3, 5, 0)] == [1, 1, 2, 3, 1]
+
+
+def test_what_a_peer_writes_is_read_again(tmp_path: Path) -> None:
+    given = {"a.JPEG": jpeg(30, 40), "b.JPEG": jpeg(300, 400)}
+    for name, data in given.items():
+        (tmp_path / name).write_bytes(data)
+    pictures = [Picture(str(tmp_path / name), name, "n1", 1) for name in given]
+    shard = Shard(0, str(tmp_path / "shard"), pictures)
+    assert writing(start_pillow(Smaller(60, long=False)))(shard) == 2
+    kept, made = frames(tmp_path / "shard")
+    assert kept == given["a.JPEG"]
+    assert quality.decoded(made).shape == (60, 80, 3)
+    (tmp_path / "shard").write_bytes((tmp_path / "shard").read_bytes()[:-1])
+    with pytest.raises(ValueError, match="shard is cut off"):
+        list(frames(tmp_path / "shard"))
+
+
+def test_the_floor_encodes_pixels_that_were_made_before(tmp_path: Path) -> None:
+    folder = tmp_path / "train" / "n1"
+    folder.mkdir(parents=True)
+    for name, sides in (("a", (200, 300)), ("b", (40, 50)), ("c", (400, 300))):
+        (folder / f"{name}.JPEG").write_bytes(jpeg(*sides))
+    smaller = Smaller(60, long=False, pixels=tmp_path / "pixels")
+    make_pixels(tmp_path / "train", tmp_path / "pixels", smaller)
+    places = json.loads((tmp_path / "pixels" / PLACES).read_text())
+    assert places == {
+        "a.JPEG": [0, 60, 90, 200 * 300 * 3],
+        "c.JPEG": [60 * 90 * 3, 80, 60, 400 * 300 * 3],
+    }
+    assert (tmp_path / "pixels" / PIXELS).stat().st_size == 60 * 90 * 3 + 80 * 60 * 3
+    remake = start_floor(smaller)
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        made = remake(data, path.name)
+        if path.name == "b.JPEG":
+            assert made == data
+            continue
+        pixels = quality.decoded(data)
+        height, width = places[path.name][1:3]
+        assert made == quality.encoded(quality.resized(pixels, height, width, "bilinear"))
+
+
+def test_a_part_and_a_sample_of_the_base(tmp_path: Path, photos: list[Path]) -> None:
+    base = corpus.build_base(tmp_path, 20, 4, 1, photos)
+    part = corpus.build_part(tmp_path, base, 3)
+    names = [path.name for path in sorted(part.path.glob("train/*/*"))]
+    every = [path.name for path in sorted(base.path.glob("train/*/*"))]
+    assert (names, part.images) == (every[::3], 7)
+    assert part.bytes == sum(path.stat().st_size for path in part.path.glob("train/*/*"))
+    found = sample(part, tmp_path / "looked", 3)
+    assert len(found) == 3
+    assert {p.name: p.read_bytes() for p in (tmp_path / "looked").glob("train/*/*")} == found
+    for data in found.values():
+        assert SHORT.sides(*quality.decoded(data).shape[:2]) is not None
+    shards = cut_of(tmp_path / "looked" / "train", tmp_path, 8)
+    assert [picture.name for shard in shards for picture in shard.pictures] != []
+    assert sum(len(shard.pictures) for shard in shards) == 3 < LOOKED_AT
+
+
+def test_quality_is_of_the_pixels() -> None:
+    black, gray = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 51, np.uint8)
+    assert quality.psnr(black, black) == float("inf")
+    assert quality.psnr(gray, black) == pytest.approx(20 * np.log10(5))
+    assert quality.ssim(gray, gray) == pytest.approx(1)
+    data = jpeg(120, 160)
+    best = quality.resized(quality.decoded(data), 60, 80, "bilinear")
+    made = {"a": quality.encoded(best)}
+    found = quality.compared(made, {"a": data}, "bilinear")
+    assert found["psnr"] == found["alone"]
+    assert found["psnr"]["min"] > 30
+    assert 0.9 < found["ssim"]["mean"] <= 1
+    assert found["bytes"] == len(made["a"])
+    other = quality.compared(made, {"a": data}, "box")
+    assert other["psnr"]["mean"] < found["psnr"]["mean"]
+    with pytest.raises(ValueError, match="other images"):
+        quality.compared(made, {}, "box")
+
+
+def resize_group() -> Group:
+    group = Group("resize", "Images made smaller", "Text.", date="2026-01-02T03:04")
+    runs, rows = [], []
+    for tool in TOOLS:
+        for workers in tool.workers:
+            name = f"{tool.name} {workers}"
+            phases = {"phases": {"writing": 1.5}} if tool.own else {}
+            runs.append(run(name, 0, 2.0, seconds=1.6, bytes=50 * 10**6, **phases))
+            rows.append(Row(name, name, 2000, 2 * 10**8, tool.label, workers))
+    group.add_rows(rows, runs)
+    measures = {"mean": 40.0, "min": 35.55}
+    likeness = {"mean": 0.98, "min": 0.9}
+    found = {
+        "filter": "box",
+        "bytes": 24_500,
+        "psnr": measures,
+        "ssim": likeness,
+        "alone": measures,
+    }
+    add_made(group.rows, runs, {"opencv 1": found})
+    add_figures(group, runs, list(PEERS))
+    again = [*runs, run("opencv 1", 1, 2.0, bytes=1)]
+    with pytest.raises(ValueError, match="opencv 1: wrote"):
+        add_made(group.rows, again, {})
+    return group
+
+
+def test_the_page_of_images_made_smaller() -> None:
+    from dataclasses import asdict
+
+    group = resize_group()
+    page = render(
+        {**results(), "groups": [asdict(group)], "charts": {"resize": "chart_resize.png"}}
+    )
+    assert "](chart_resize.png)" in page
+    assert "| opencv 1 | 1,250 | 0.38 | 50.0 |" in page
+    assert "| OpenCV | box | 24.5 | 40.0 | 40.0 | 35.5 | 0.9800 | 0.9000 |" in page
+    assert (
+        "| 1 worker, writing alone, speed of the floor with its start left out | 1.07 × |" in page
+    )
+    for tool in PEERS:
+        assert f"| against {tool.label}, 2 each, starts left out | 1.00 × |" in page
+
+
+def test_the_lines_of_the_chart_of_images_made_smaller() -> None:
+    from dataclasses import asdict
+
+    lines = resize_lines_of({"groups": [asdict(resize_group())]})
+    titles = [place for place, (_, rows) in enumerate(lines) if not rows]
+    assert titles == [0, 8]
+    assert {tool: len(rows) for tool, rows in lines[1:8]} == {
+        "decoding and encoding alone": 2,
+        "fastconv": 2,
+        "fastconv --exact": 1,
+        "Pillow": 2,
+        "OpenCV": 2,
+        "pyvips": 2,
+        "TensorFlow": 2,
+    }
+    assert [tool for tool, _ in lines[9:]] == ["fastconv, long side 500", PEERS[-1].label]
+    assert resize_lines_of(results()) == []
+
+
+def test_targets_of_scaled_decoding_are_those_where_fastconv_begins_it() -> None:
+    from fastconv.recipe import Recipe, Target
+    from fastconv.remake import Remaker
+
+    remaker = Remaker(Recipe(side=1))
+    for sampling, known in (("420", 0x22), ("444", 0x11), ("422", 0x21)):
+        for fraction in draft_quality.FRACTIONS:
+            ratio = draft_quality.enough(sampling, fraction)
+            height, width = draft_quality.largest_target(1024, 1536, fraction, ratio)
+            for more, expected in ((0, True), (1, False)):
+                target = Target(height + more, width + more, (0, 0, 1536, 1024))
+                scale = remaker._scale(target, (1024, 1536), known)
+                assert (scale == fraction) is expected
+
+
+def test_scaled_decoding_is_compared_with_a_full_one() -> None:
+    found = dict(draft_quality.differences(jpeg(320, 480), 2, 2.0))
+    assert list(found) == ["bilinear", "bicubic", "lanczos", "box"]
+    assert min(found.values()) > 30
+    assert not dict(draft_quality.differences(jpeg(48, 64), 4, 2.0))
+    lines = draft_quality.table({("420", 2, name): [40.0, 42.0] for name in found})
+    assert lines[2:] == [f"| 1/2, 4:2:0 | 2 |{' 41.0 / 40.0 |' * 4}"]

@@ -33,13 +33,20 @@ class Given:
     shards: int
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser(description=description)
+    words.add_argument("--tree", type=Path, required=True, help="folder of class folders")
+    words.add_argument("--out", type=Path, required=True, help="folder for the output")
+    words.add_argument("--workers", type=int, default=1)
+    words.add_argument("--shards", type=int, default=8)
+    return words
+
+
 def arguments(description: str | None) -> Given:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--tree", type=Path, required=True, help="folder of class folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the output")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--shards", type=int, default=8)
-    words = parser.parse_args()
+    return given_of(parser(description).parse_args())
+
+
+def given_of(words: argparse.Namespace) -> Given:
     words.out.mkdir(parents=True, exist_ok=True)
     return Given(words.tree, words.out, words.workers, words.shards)
 
@@ -64,15 +71,15 @@ class Shard:
 
 def cut(given: Given) -> list[Shard]:
     """The images as shards of equal length."""
-    found = pictures(given.tree)
-    edges = [len(found) * n // given.shards for n in range(given.shards + 1)]
+    return cut_of(given.tree, given.out, given.shards)
+
+
+def cut_of(tree: Path, out: Path, shards: int) -> list[Shard]:
+    found = pictures(tree)
+    edges = [len(found) * n // shards for n in range(shards + 1)]
     return [
-        Shard(
-            n,
-            str(given.out / f"train-{n:05d}-of-{given.shards:05d}"),
-            found[edges[n] : edges[n + 1]],
-        )
-        for n in range(given.shards)
+        Shard(n, str(out / f"train-{n:05d}-of-{shards:05d}"), found[edges[n] : edges[n + 1]])
+        for n in range(shards)
     ]
 
 
@@ -109,4 +116,6 @@ def write_all(
         with multiprocessing.get_context("fork").Pool(workers, _begin, (start,)) as crew:
             done = list(crew.imap_unordered(_timed, shards, chunksize=1))
     seconds = max(end for _, _, end in done) - min(begin for _, begin, _ in done)
-    print(json.dumps({"written": sum(n for n, _, _ in done), "seconds": seconds}))
+    written = sum(n for n, _, _ in done)
+    size = sum(path.stat().st_size for path in Path(shards[0].path).parent.iterdir())
+    print(json.dumps({"written": written, "seconds": seconds, "bytes": size}))
