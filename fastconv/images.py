@@ -13,6 +13,7 @@ from fastconv.verdict import decode_cmyk
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from PIL import Image
 
 # What slim's ImageCoder writes: tf.image.encode_jpeg(format="rgb", quality=100), which is 4:2:0.
 QUALITY = 100
@@ -72,6 +73,27 @@ def _decode_cmyk(data: bytes) -> npt.NDArray[Any]:
     return np.ascontiguousarray((left[..., :3] * left[..., 3:] // 255).astype(np.uint8))
 
 
+def _orientation(image: Image.Image) -> int:
+    """What its Exif data says; 1 where there is none, or none that can be read."""
+    try:
+        turn = image.getexif().get(0x0112)
+    except Exception:  # whatever the damage of a note leads Pillow to; the picture may be sound
+        return 1
+    return int(turn) if turn in range(1, 9) else 1
+
+
+def _as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """The pixels that are `upright` once they are turned."""
+    import numpy as np
+
+    from fastconv._resample import orient
+
+    height, width = upright.shape[:2]
+    stored = np.empty((width, height, 3) if orientation > 4 else upright.shape, np.uint8)
+    orient(upright, stored, {6: 8, 8: 6}.get(orientation, orientation))
+    return stored
+
+
 def _decode_other(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
@@ -87,13 +109,16 @@ def _decode_other(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, 
                 refuse_bomb(image.height, image.width, pixels_max)
                 was = image.format or "image"
                 image.seek(0)
-                turn = image.getexif().get(0x0112)
-                orientation = turn if turn in range(1, 9) else 1
+                orientation = _orientation(image)
                 if image.mode.startswith("I;16") or (image.mode == "I" and was == "PNG"):
                     # 16 bits: the high byte, as TensorFlow takes it; Pillow's own way would clip.
                     gray = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-                    return np.repeat(gray[..., None], 3, axis=2), was, orientation
-                return np.ascontiguousarray(image.convert("RGB")), was, orientation
+                    pixels = np.repeat(gray[..., None], 3, axis=2)
+                else:
+                    pixels = np.ascontiguousarray(image.convert("RGB"))
+                if was == "TIFF":  # Pillow turns these itself
+                    pixels = _as_stored(pixels, orientation)
+                return pixels, was, orientation
         except UnidentifiedImageError:
             raise BadImageError("is no image that fastconv or Pillow knows") from None
         # Pillow's readers raise whatever their formats' damage leads them to.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
-_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+_SOI, _EOI, _SOS, _COM, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
+_JFIF_BYTES = 14  # of its head: a name, a version, the density, and the sides of a thumbnail
+_EMPTY_NOTE = b"\xff\xfe\0\2"
 _BARE = {0x01, *range(0xD0, 0xD8), _SOI}
 # In image data FF 00 is a byte and RSTn is part of it; FF FF are fill bytes.
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
@@ -45,34 +46,45 @@ def _is_note(marker: int, content: bytes) -> bool:
 
 def stripped(data: bytes) -> bytes:
     """A whole JPEG without its metadata: Exif, XMP, colour profiles, comments, thumbnails, and
-    whatever follows its end. Its pixels are the same, to the bit."""
-    parts, at = [], 0
+    whatever follows its end. Its pixels are the same, to the bit, also of a damaged one: where a
+    note may have cut image data short, an empty one stays."""
+    parts: list[bytes] = []
+    at, stays = 0, b""
     for marker, begin, end in _pieces(data):
-        if _is_note(marker, data[begin:end].lstrip(b"\xff")[3:]):
-            parts.append(data[at:begin])
+        content = data[begin:end].lstrip(b"\xff")[3:]
+        if _is_note(marker, content):
+            parts += [data[at:begin], stays]
             at = end
+        elif marker == _APP0 and len(content) > _JFIF_BYTES:  # with a thumbnail
+            parts += [data[at:begin], b"\xff\xe0\0\x10", content[: _JFIF_BYTES - 2], b"\0\0"]
+            at = end
+        elif marker == _SOS:
+            stays = _EMPTY_NOTE
         elif marker == _EOI:
             parts.append(data[at:end])
-            return b"".join(parts)
-    return b"".join([*parts, data[at:]])
+            break
+    else:
+        parts.append(data[at:])
+    left = b"".join(parts)
+    if data[2:3] == b"\xff" != left[2:3] and (first := _MARKER.search(left, 2)):
+        left = left[:2] + left[first.start() :]  # stray bytes, by which no JPEG is known
+    return left
 
 
-def notes(data: bytes) -> bytes:
-    """A JPEG's Exif data and its colour profile, as the segments that they are in."""
+def notes(source: bytes) -> bytes:
+    """The segments of a JPEG that hold its Exif data and its colour profile."""
     found = []
-    for marker, begin, end in _pieces(data):
+    for marker, begin, end in _pieces(source):
         if marker == _SOS:
             break
-        segment = b"\xff" + data[begin:end].lstrip(b"\xff")
-        if (marker == _APP1 and segment[4:].startswith(b"Exif\0\0")) or (
-            marker == _APP2 and segment[4:].startswith(b"ICC_PROFILE\0")
-        ):
+        segment = b"\xff" + source[begin:end].lstrip(b"\xff")
+        if segment[4:].startswith((b"Exif\0\0", b"ICC_PROFILE\0")) and marker in (0xE1, 0xE2):
             found.append(segment)
     return b"".join(found)
 
 
-def with_notes(made: bytes, segments: bytes) -> bytes:
-    """A JPEG with such segments, behind the JFIF head that it may begin with."""
+def with_notes(made: bytes, notes: bytes) -> bytes:
+    """JPEG `made` with these segments."""
     first = next(_pieces(made), None)
     behind = first[2] if first and first[0] == _APP0 else 2
-    return made[:behind] + segments + made[behind:]
+    return b"".join([made[:behind], notes, made[behind:]])

@@ -77,17 +77,16 @@ class Remaker:
                 verdict.check(data, height, width, components)
             kept = metadata.stripped(data) if recipe.exif == "strip" else data
             if not recipe.bytes_max or len(kept) <= recipe.bytes_max:
-                return Made(kept, height, width, gray, ("stripped",) if len(kept) < len(data) else ())
+                return Made(kept, height, width, gray, ("stripped",) if kept != data else ())
         scale = 1 if recipe.exact else self._scale(target, upright, sampling)
         space = "GRAY" if gray else "RGB"
         room = self._room("decoded", -(-height // scale) * -(-width // scale) * (1 if gray else 3))
         pixels, scale = verdict.decode(data, space, (height, width), scale, room)
         notes = metadata.notes(data) if recipe.exif == "keep" else b""
-        if recipe.bytes_max and 2 * len(notes) > recipe.bytes_max:
-            notes = b""  # the image is what counts
-        return self._make(
-            pixels, scale, (height, width), orientation, target, sampling, "it", notes
+        made = self._make(
+            pixels, scale, (height, width), orientation, target, sampling, "it", len(notes)
         )
+        return _with_bytes(made, metadata.with_notes(made.data, notes)) if notes else made
 
     def foreign(self, data: bytes) -> tuple[Made, str]:
         """Of any other image; and what it was. Raises BadImageError."""
@@ -128,9 +127,15 @@ class Remaker:
         target: Target,
         sampling: int,
         was: str,
-        notes: bytes = b"",
+        notes_bytes: int = 0,
     ) -> Made:
         recipe = self._recipe
+        bytes_max = recipe.bytes_max and recipe.bytes_max - notes_bytes
+        if recipe.bytes_max and bytes_max <= 0:
+            raise BadImageError(
+                f"{was} cannot be made to fit into --max-bytes {recipe.bytes_max}: its Exif data "
+                f"and colour profile take {notes_bytes} bytes, and --exif strip leaves them out"
+            )
         upright = stored[::-1] if orientation > 4 else stored
         box = self._box(pixels, scale, stored, orientation, target)
         if orientation != 1:
@@ -144,17 +149,15 @@ class Remaker:
         for _ in range(FIT_TRIES):
             fitting = self._resized(pixels, height, width, box)
             encoded = images.encode(fitting, recipe.quality, subsampling, was)
-            if notes:
-                encoded = metadata.with_notes(encoded, notes)
-            if not recipe.bytes_max or len(encoded) <= recipe.bytes_max or max(height, width) == 1:
+            if not bytes_max or len(encoded) <= bytes_max or max(height, width) == 1:
                 break
-            by = min(0.95, 0.97 * (recipe.bytes_max / len(encoded)) ** 0.5)
+            by = min(0.95, 0.97 * (bytes_max / len(encoded)) ** 0.5)
             longer = max(1, int(max(height, width) * by))
             if height >= width:
                 height, width = longer, scaled(height, width, longer)
             else:
                 height, width = scaled(width, height, longer), longer
-        if recipe.bytes_max and len(encoded) > recipe.bytes_max:
+        if bytes_max and len(encoded) > bytes_max:
             raise BadImageError(f"{was} cannot be made to fit into --max-bytes {recipe.bytes_max}")
         changes = ["turned"] if orientation != 1 else []
         if (height, width) != upright:
@@ -230,3 +233,9 @@ class Remaker:
 
         room = self._room(name, height * width * channels)
         return np.frombuffer(room, np.uint8).reshape(height, width, channels)
+
+
+def _with_bytes(made: Made, data: bytes) -> Made:
+    from dataclasses import replace
+
+    return replace(made, data=data)

@@ -69,17 +69,16 @@ def decode_cmyk(data: bytes) -> Any:
     Raises BadImageError where TensorFlow would not decode it."""
     import numpy as np
     import simplejpeg
-    from PIL import Image
 
     try:
         inks = simplejpeg.decode_jpeg(data, colorspace="CMYK")
-        with Image.open(io.BytesIO(data)) as image:
-            # Adobe writes what light an ink leaves, others what it takes.
-            return inks if "adobe" in image.info else 255 - inks
-    except (ValueError, OSError):
+    except ValueError:
         with _with_pillow(data) as image:
             _load(image)
             return 255 - np.asarray(image)  # in Pillow, always what it takes
+    with _with_pillow(data) as image:
+        # Adobe writes what light an ink leaves, others what it takes.
+        return inks if "adobe" in image.info else 255 - inks
 
 
 def _with_pillow(data: bytes) -> PillowImage.Image:

@@ -13,6 +13,7 @@ from twin.jpeg import JpegFacts, jpeg_facts
 from twin.pixels import Reencoded, mean_difference, reencoded_source
 from twin.proto import Feature, decode_example, encode_example
 from twin.resample import resized
+from twin.sides import sides
 
 __all__ = [
     "SLIM_KINDS",
@@ -35,5 +36,6 @@ __all__ = [
     "reencoded_source",
     "resized",
     "shard_bounds",
+    "sides",
     "truncated_linspace",
 ]
