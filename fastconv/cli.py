@@ -26,6 +26,7 @@ OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
 STOPPED = "fastconv: interrupted; shards that are not whole were removed"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="fastconv")
 def cli() -> None:
@@ -76,7 +77,8 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes.
     """
     from fastconv.options import Options
-    from fastconv.workers import Recruits, started_ahead
+    from fastconv.recruits import Recruits
+    from fastconv.workers import started_ahead
 
     options = Options(**given)
     # Processes start while this one loads NumPy and lists the source.

@@ -15,9 +15,9 @@ from fastconv.options import Options
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.records import SLIM, class_entries
+from fastconv.recruits import Recruits
 from fastconv.report import Report
 from fastconv.summary import class_counts, facts, make_manifest, make_report, shard_line
-from fastconv.recruits import Recruits
 from fastconv.workers import SHARD_MODULE, Crew, started_ahead, usable_cores
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 BoxArray = npt.NDArray[np.float32]
 
-# For each Exif orientation (Exif 2.3, 4.6.4): are x and y exchanged first, then is x mirrored, is y?
+# For each Exif orientation (Exif 2.3, 4.6.4): are x and y exchanged; then, is x mirrored; is y?
 TURNS = {
     1: (False, False, False),
     2: (False, True, False),

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastconv.errors import UsageError
-from fastconv.recipe import EXIFS, FILTERS, MODES, PIXELS_MAX, SUBSAMPLINGS, Exif, Filter, Mode, Recipe
+from fastconv.recipe import (
+    EXIFS,
+    FILTERS,
+    MODES,
+    PIXELS_MAX,
+    SUBSAMPLINGS,
+    Exif,
+    Filter,
+    Mode,
+    Recipe,
+)
 
 SIDE_MAX = 65_500  # libjpeg's
 BYTES_MIN = 1024  # less than a JPEG's headers
@@ -28,9 +38,9 @@ class ImageOptions:
     """What is done to images; the default keeps their bytes (docs/images.md). None is the default
     of each. Raises UsageError for values that cannot be met, or that would do nothing.
 
-    ``resize``: pixels of the side that ``resize_mode`` names; ``filter``, ``exact``: how. ``quality``
-    and ``subsampling`` are of the JPEGs that are made. ``max_side`` in pixels and ``max_bytes``:
-    beyond them an image is made smaller. ``max_pixels``: beyond it, it is bad.
+    ``resize``: pixels of the side that ``resize_mode`` names; ``filter``, ``exact``: how.
+    ``quality`` and ``subsampling`` are of the JPEGs that are made. ``max_side`` in pixels and
+    ``max_bytes``: beyond them an image is made smaller. ``max_pixels``: beyond it, it is bad.
     """
 
     resize: int | None = None
@@ -99,7 +109,9 @@ class ImageOptions:
             value: Any = getattr(self, name)
             if value is not None and value not in known:
                 option = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{option} is {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
+                raise UsageError(
+                    f"{option} is {', '.join(known[:-1])} or {known[-1]}, not {value!r}"
+                )
 
     @property
     def recipe(self) -> Recipe:

@@ -79,7 +79,7 @@ def _orientation(image: Image.Image) -> int:
         turn = image.getexif().get(0x0112)
     except Exception:  # whatever the damage of a note leads Pillow to; the picture may be sound
         return 1
-    return int(turn) if turn in range(1, 9) else 1
+    return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
 
 
 def _as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:

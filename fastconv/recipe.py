@@ -30,7 +30,7 @@ class Target:
 
 
 def scaled(side: int, other: int, given: int) -> int:
-    """`other` as long as it is where `side` is made `given`: rounded, a half upwards, at least 1."""
+    """How long `other` is where `side` is made `given`: rounded, a half upwards, at least 1."""
     return max(1, (2 * other * given + side) // (2 * side))
 
 

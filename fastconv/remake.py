@@ -185,8 +185,7 @@ class Remaker:
         """Where the target's part lies in the decoded pixels, once they are turned. The last row
         and column of an image decoded at a fraction may stand for less than a whole pixel."""
         if scale == 1:
-            left, top, right, bottom = target.part
-            return float(left), float(top), float(right), float(bottom)
+            return target.part
         import numpy as np
 
         from fastconv import geometry

@@ -30,8 +30,9 @@ class ImageNote:
 class SplitReport:
     """One split: images found; records written, repaired ones among them; images skipped; boxes
     written; bytes of the shards. ``changes``: how many images were changed, by kind ("resized",
-    "turned", "encoded anew", "stripped"; an image can be of two). ``worst_mix``: the share of a shard's records, 0 to 1, that one
-    class has in the shard where that is largest, with that shard's and class's names."""
+    "turned", "encoded anew", "stripped"; an image can be of two). ``worst_mix``: the share of a
+    shard's records, 0 to 1, that one class has in the shard where that is largest, with that
+    shard's and class's names."""
 
     split: str
     shards: int

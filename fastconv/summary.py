@@ -101,9 +101,11 @@ def make_report(
         bad = [ImageNote(catalog.split, i, why) for r in own for _, i, why in r.skipped]
         bad += [ImageNote(catalog.split, image, "has no label") for image in catalog.unlabelled]
         lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
-        boxes = len(catalog.boxes) - sum(
-            int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost
-        ) - sum(result.boxes_lost for result in own)
+        boxes = (
+            len(catalog.boxes)
+            - sum(int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost)
+            - sum(result.boxes_lost for result in own)
+        )
         found = len(catalog) + len(catalog.unlabelled)
         written = sum(result.records for result in own)
         if found != written + len(bad):

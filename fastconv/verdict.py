@@ -1,10 +1,10 @@
 """Can a JPEG be decoded? The verdict is TensorFlow's; and the pixels of those that can.
 
 TensorFlow's tf.io.decode_jpeg refuses a JPEG at libjpeg's fatal errors, and where the bytes end
-before the image does; libjpeg's warnings it passes over. Of what simplejpeg says, success without a
-warning can be relied on, and nothing else: after a warning, TurboJPEG takes a fatal error for
-another warning. So what it refuses is asked of Pillow, which passes over warnings, with bytes behind
-the end that are a fatal error to whoever reads on into them.
+before the image does; libjpeg's warnings it passes over. Of what simplejpeg says, success without
+a warning can be relied on, and nothing else: after a warning, TurboJPEG takes a fatal error for
+another warning. So what it refuses is asked of Pillow, which passes over warnings, with bytes
+behind the end that are a fatal error to whoever reads on into them.
 """
 
 from __future__ import annotations

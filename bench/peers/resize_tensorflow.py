@@ -63,6 +63,9 @@ def main() -> None:
                 written += 1
             size += file.tell()
     seconds = time.monotonic() - began
+    if next(images, None) is not None:  # left unfinished, a pipeline can be waited for at the exit
+        raise ValueError("more images came out than went in")
+    del images
     print(json.dumps({"written": written, "seconds": seconds, "bytes": size}))
 
 
