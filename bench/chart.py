@@ -143,7 +143,7 @@ def _draw(lines: Lines, panels: tuple[Panel, ...], floor: str, path: Path) -> bo
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     if not lines:
         return False
@@ -172,6 +172,7 @@ def _draw(lines: Lines, panels: tuple[Panel, ...], floor: str, path: Path) -> bo
         else:
             axes.set_xlim(panel.low, high + 0.25 * (high - panel.low))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="x", which="major", color="#cccccc", linewidth=0.8)
         axes.grid(axis="x", which="minor", color="#eeeeee", linewidth=0.5)
         axes.set_axisbelow(True)
