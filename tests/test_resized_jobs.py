@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from conftest import digests
 from layouts import add
-from PIL import Image
 from pictures import exif, jpeg_of, photograph, pixels_of, shades, turned_jpeg, with_segments
+from PIL import Image
 
 import fastconv
 from fastconv import _jpeg

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from damage import Damage
-from PIL import Image
 from pictures import jpeg_of, photograph, shades, warned_of
+from PIL import Image
 
 from fastconv import _jpeg, verdict
 from fastconv.errors import BadImageError
