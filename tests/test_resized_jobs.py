@@ -161,7 +161,8 @@ def test_what_is_small_enough_keeps_its_bytes(source: Path, tmp_path: Path) -> N
 def test_without_options_all_bytes_are_kept_and_features_are_slims(
     source: Path, tmp_path: Path
 ) -> None:
-    for number, options in enumerate(({}, {"check": "decode"}, {"exif": "keep"})):
+    same: list[dict[str, Any]] = [{}, {"check": "decode"}, {"exif": "keep"}]
+    for number, options in enumerate(same):
         report = job(source, tmp_path / str(number), **options)
         for name, record in records(tmp_path / str(number)).items():
             assert stored(record) == IMAGES[name] or name == "drawing.png"
