@@ -1,4 +1,4 @@
-"""What sides an image comes to, in fractions: docs/images.md, "Smaller"."""
+"""What sides an image comes to, in fractions: docs/images.md, "Smaller: `--resize N`"."""
 
 from __future__ import annotations
 
