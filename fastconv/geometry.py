@@ -41,11 +41,12 @@ def turned(boxes: npt.NDArray[Any], orientation: int, width: float = 1, height: 
 
 def cut(boxes: BoxArray, height: int, width: int, part: tuple[int, int, int, int]) -> BoxArray:
     """Boxes of an image of these sides, in the part of it (left, top, right, bottom in pixels) that
-    is left: clamped to it; those of which nothing is left are dropped."""
+    is left: clamped to it, with the four decimals that boxes have; those of which nothing is left
+    are dropped."""
     left, top, right, bottom = part
     sides = np.array([width, height, width, height], np.float64)
     origin = np.array([left, top, left, top], np.float64)
     span = np.array([right - left, bottom - top] * 2, np.float64)
-    inside = np.clip((boxes * sides - origin) / span, 0.0, 1.0).astype(np.float32)
+    inside = np.clip((boxes * sides - origin) / span, 0.0, 1.0).round(4).astype(np.float32)
     some = (inside[:, 0] < inside[:, 2]) & (inside[:, 1] < inside[:, 3])
     return np.ascontiguousarray(inside[some])

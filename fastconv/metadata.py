@@ -71,14 +71,15 @@ def stripped(data: bytes) -> bytes:
     return left
 
 
-def notes(source: bytes) -> bytes:
-    """The segments of a JPEG that hold its Exif data and its colour profile."""
+def notes(source: bytes, profile: bool = True) -> bytes:
+    """The segments of a JPEG that hold its Exif data and, with `profile`, its colour profile."""
+    wanted = {0xE1: b"Exif\0\0", 0xE2: b"ICC_PROFILE\0"} if profile else {0xE1: b"Exif\0\0"}
     found = []
     for marker, begin, end in _pieces(source):
         if marker == _SOS:
             break
         segment = b"\xff" + source[begin:end].lstrip(b"\xff")
-        if segment[4:].startswith((b"Exif\0\0", b"ICC_PROFILE\0")) and marker in (0xE1, 0xE2):
+        if marker in wanted and segment[4:].startswith(wanted[marker]):
             found.append(segment)
     return b"".join(found)
 

@@ -82,7 +82,9 @@ class Remaker:
         space = "GRAY" if gray else "RGB"
         room = self._room("decoded", -(-height // scale) * -(-width // scale) * (1 if gray else 3))
         pixels, scale = verdict.decode(data, space, (height, width), scale, room)
-        notes = metadata.notes(data) if recipe.exif == "keep" else b""
+        notes = b""
+        if recipe.exif == "keep":  # a profile is of gray or of colours
+            notes = metadata.notes(data, profile=not (gray and recipe.rgb))
         made = self._make(
             pixels, scale, (height, width), orientation, target, sampling, "it", len(notes)
         )

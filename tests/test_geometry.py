@@ -80,11 +80,10 @@ def test_what_is_cut_is_what_is_left_of_the_pixels(
     boxes = cut(relative((left, top, right, bottom), height, width), height, width, part)
     assert boxes.dtype == np.float32 and boxes.shape[1:] == (4,) and boxes.flags.c_contiguous
     if not shown.any():
-        # A float32 beside an edge may leave a sliver, less than any pixel.
-        assert len(boxes) == 0 or (boxes[:, 2:] - boxes[:, :2]).min() < 1e-5
+        assert len(boxes) == 0  # not even the sliver that a float32 beside an edge would be
         return
     assert len(boxes) == 1 and ((boxes >= 0) & (boxes <= 1)).all()
-    assert np.allclose(boxes, relative(marked(shown), *shown.shape), atol=1e-5)
+    assert np.allclose(boxes, relative(marked(shown), *shown.shape), atol=1e-4)
 
 
 def test_what_is_left_out_and_what_stays() -> None:
