@@ -31,7 +31,7 @@ OWN_LONG = ("--resize", str(LONG.side), "--resize-mode", "long", "--reencode-all
 @dataclass(frozen=True, slots=True)
 class Tool:
     """Beside fastconv's options (``own``), or a peer's module and the package that it needs.
-    ``filter``: Pillow's name of what its resampling comes nearest to; none for the floor."""
+    ``filter``: of what its resampling comes nearest to (bench.quality); none for the floor."""
 
     name: str
     label: str
@@ -48,14 +48,14 @@ TOOLS = (
     Tool("fastconv", "fastconv", own=("--resize", str(SHORT.side))),
     Tool("exact", "fastconv --exact", own=("--resize", str(SHORT.side), "--exact"), workers=(1,)),
     Tool("pillow", "Pillow", module="resize_pillow", package="PIL"),
-    Tool("opencv", "OpenCV", "box", module="resize_opencv", package="cv2"),
+    Tool("opencv", "OpenCV", "area", module="resize_opencv", package="cv2"),
     Tool("vips", "pyvips", "lanczos", module="resize_vips", package="pyvips"),
     Tool("tensorflow", "TensorFlow", module="resize_tensorflow", package="tensorflow"),
     Tool("long fastconv", "fastconv, long side 500", smaller=LONG, own=OWN_LONG),
     Tool(
         "long opencv",
         "FFCV's method, by OpenCV",
-        "box",
+        "area",
         LONG,
         module="resize_opencv",
         package="cv2",
@@ -189,10 +189,10 @@ def resize(bench: Bench) -> Group:
         "(TensorFlow: threads); then with FFCV's settings: a long side of at most "
         f"{LONG.side}, and all images encoded anew. The floor decodes each image, and encodes its "
         "resized pixels, which were made beforehand: the same without a resampler, by the same "
-        "libjpeg-turbo. fastconv writes TFRecords and indexes, all others their JPEGs one behind "
-        "the other into a file a shard, which is less work. Most of these images are less than "
-        "twice as large as the target, so that nobody's scaled decoding gains anything here, "
-        "`--exact` takes as long, and the speeds are those of full decodes.",
+        "libjpeg-turbo; its memory is those pixels. fastconv writes TFRecords and indexes, all "
+        "others their JPEGs one behind the other into a file a shard, which is less work. Most of "
+        "these images are less than twice as large as the target, so that nobody's scaled decoding "
+        "gains anything here, `--exact` takes as long, and the speeds are those of full decodes.",
     )
     installed = [tool for tool in TOOLS if tool.own or importlib.util.find_spec(tool.package)]
     missing = sorted({tool.package for tool in TOOLS} - {tool.package for tool in installed})
@@ -227,7 +227,8 @@ def resize(bench: Bench) -> Group:
     group.notes.append(
         f"Quality is of {len(originals)} of the images, all of which are made smaller: each as it "
         "was written, decoded again, against its file decoded in full and resized by Pillow with "
-        "the filter that the tool's own comes nearest to, before any encoding. So it holds what "
+        "the filter that the tool's own comes nearest to (area: each pixel by how much of it is "
+        "covered, in floating point), before any encoding. So it holds what "
         "the encoding loses, which nobody is spared: the column of what is at best has those very "
         "pixels encoded by simplejpeg. What a tool has less than that is lost by its shortcuts, "
         "or because its filter is another. Filters themselves are not judged: what is sharper "

@@ -21,6 +21,7 @@ RESIZED = {
     "Long side at most 500, quality 90, all encoded anew": True,
 }
 LABEL_SIZE, NUMBER_SIZE = 10, 8
+NARROW = 20  # from the least to the most
 
 
 Lines = list[tuple[str, list[dict[str, Any]]]]
@@ -143,7 +144,7 @@ def _draw(lines: Lines, panels: tuple[Panel, ...], floor: str, path: Path) -> bo
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if not lines:
         return False
@@ -169,10 +170,12 @@ def _draw(lines: Lines, panels: tuple[Panel, ...], floor: str, path: Path) -> bo
             axes.set_xscale("log")
             low, high = axes.get_xlim()
             axes.set_xlim(low / 1.6, high * 1.6)
+            if high / low < NARROW:  # powers of ten alone would be few
+                axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.set_xlim(panel.low, high + 0.25 * (high - panel.low))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="x", which="major", color="#cccccc", linewidth=0.8)
         axes.grid(axis="x", which="minor", color="#eeeeee", linewidth=0.5)
         axes.set_axisbelow(True)

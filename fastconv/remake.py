@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Ratios of the decoded image's sides to the target's from which on an image decoded at 1/2, 1/4 or
 # 1/8 gives the same picture, to the eye (docs/images.md). Sampling as of fastconv._jpeg.look.
 DRAFT_RATIO = 2.0
-DRAFT_RATIO_422 = 2.5  # at 1/4 and less, where a chroma sample covers more in one direction
+DRAFT_RATIO_422 = 3.0  # at 1/4 and less, where a chroma sample covers more in one direction
 DRAFT_SAMPLINGS = {0x11, 0x21, 0x22}
 SAMPLING_NAMES = {0x11: "444", 0x21: "422", 0x22: "420", 0x12: "440", 0x41: "411"}
 FIT_TRIES = 12

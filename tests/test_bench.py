@@ -339,6 +339,15 @@ def test_quality_is_of_the_pixels() -> None:
         quality.compared(made, {}, "box")
 
 
+def test_an_area_is_a_mean_of_what_is_covered() -> None:
+    row = np.repeat(np.array([[0], [90], [240]], np.uint8)[None], 3, axis=2)
+    assert quality.resized(row, 1, 2, "area")[0, :, 0].tolist() == [30, 190]
+    assert (quality.resized(row, 1, 3, "area") == row).all()
+    pixels = quality.decoded(jpeg(64, 96))
+    halved = pixels.reshape(32, 2, 48, 2, 3).mean(axis=(1, 3))
+    assert (abs(quality.resized(pixels, 32, 48, "area") - halved) <= 0.5).all()
+
+
 def resize_group() -> Group:
     group = Group("resize", "Images made smaller", "Text.", date="2026-01-02T03:04")
     runs, rows = [], []

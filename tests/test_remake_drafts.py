@@ -70,7 +70,7 @@ def difference(data: bytes, **options: Any) -> float:
 @pytest.mark.parametrize("subsampling", ["420", "444", "422", "Gray"])
 @pytest.mark.parametrize("scale", [2, 4, 8])
 def test_just_at_and_below_each_boundary(scale: int, subsampling: str, factors: Seen) -> None:
-    ratio = 2.5 if subsampling == "422" and scale > 2 else 2.0
+    ratio = 3.0 if subsampling == "422" and scale > 2 else 2.0
     side = int(40 * ratio * scale)
     below = {2: 1, 4: 2, 8: 4}[scale]
     cases = [(side, side + 1, scale), (side, side * 2, scale), (side - 1, side * 2, below)]
@@ -110,7 +110,7 @@ def test_photographs_stay_what_they_are(name: str, factors: Seen) -> None:
     for photo in NAMES:
         for scale in (2, 4, 8):
             for subsampling in ("420", "444", "422"):
-                ratio = 2.5 if subsampling == "422" and scale > 2 else 2.0
+                ratio = 3.0 if subsampling == "422" and scale > 2 else 2.0
                 data = large(photo, 401, 599, subsampling)
                 factors.clear()
                 found.append(difference(data, resize=int(392 / ratio / scale), filter=name))
