@@ -216,6 +216,8 @@ def _outcome(
     summary: dict[str, Any], lines: Iterable[str], quiet: bool, as_json: bool, table: Any = None
 ) -> None:
     """What a command came to, on standard output."""
+    if sys.stdout is None:  # it was closed from the beginning
+        return
     try:
         if as_json:
             click.echo(json.dumps(summary))

@@ -243,7 +243,8 @@ def test_options_of_another_type(name: str, value: Any) -> None:
 def test_streams_that_nobody_reads(mini: Path, tmp_path: Path) -> None:
     """The job goes on, and its code is its own."""
     command = f"{sys.executable} -m fastconv shards {mini} --out"
-    for number, words in enumerate(("2>&1 | true", "| true", "--json | true", "2>/dev/full")):
+    unread = ("2>&1 | true", "| true", "--json | true", "2>/dev/full", ">&-", "2>&-", ">&- 2>&-")
+    for number, words in enumerate(unread):
         out = tmp_path / str(number)
         script = f"set -o pipefail; {command} {out} {words}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT)
