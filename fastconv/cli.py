@@ -247,7 +247,8 @@ def _interrupted(_signal: int, _frame: object) -> None:
 def main() -> NoReturn:
     """The ``fastconv`` command."""
     for number in INTERRUPTS:  # SIGTERM: a queue's way to say that time is up
-        signal.signal(number, _interrupted)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's way to say that it is not
+            signal.signal(number, _interrupted)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy does no linear algebra here
     code = run(sys.argv[1:])
     for stream in filter(None, (sys.stdout, sys.stderr)):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import NoReturn
 
 INTERRUPTED = 130
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Load the command line and run it."""
-    signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(INTERRUPTED))
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda _signal, _frame: os._exit(INTERRUPTED))
     from fastconv.cli import main as run
 
     run()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastconv import _jpeg
+from fastconv import _jpeg, metadata
 from fastconv.errors import BadImageError
 from fastconv.recipe import PIXELS_MAX
 from fastconv.verdict import decode_cmyk
@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 # What slim's ImageCoder writes: tf.image.encode_jpeg(format="rgb", quality=100), which is 4:2:0.
 QUALITY = 100
 SUBSAMPLING = "420"
+STRIP_ROWS = 64
 
 
 def repair(data: bytes, pixels_max: int = PIXELS_MAX) -> tuple[bytes, int, int, str]:
     """An image of any format as (RGB JPEG, height, width, what it was), as slim repairs it."""
-    pixels, was, _ = decode(data, pixels_max)
+    pixels, was, *_ = decode(data, pixels_max)
     return encode(pixels, QUALITY, SUBSAMPLING, was), *pixels.shape[:2], was
 
 
-def decode(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
-    """An image of any format as (RGB pixels, what it was, its Exif orientation).
+class Foreign(NamedTuple):
+    """RGB pixels, uint8 (height, width, 3); what the image was; its Exif orientation; and its Exif
+    data, as the segment that a JPEG has it in."""
+
+    pixels: npt.NDArray[Any]
+    was: str
+    orientation: int
+    notes: bytes
+
+
+def decode(data: bytes, pixels_max: int) -> Foreign:
+    """An image of any format.
 
     CMYK and YCCK JPEGs are decoded by libjpeg-turbo and combined as TensorFlow does (r = k·c / 255
     of Adobe's inverted data), everything else by Pillow: the first frame, without alpha. Raises
@@ -36,7 +47,8 @@ def decode(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
     status, height, width, components, _, orientation = _jpeg.look(data)
     if status == 0 and components == 4:
         refuse_bomb(height, width, pixels_max)
-        return _decode_cmyk(data), "CMYK or YCCK JPEG", orientation
+        notes = metadata.notes(data, profile=False)  # which would be one of inks
+        return Foreign(_decode_cmyk(data), "CMYK or YCCK JPEG", orientation, notes)
     return _decode_other(data, pixels_max)
 
 
@@ -69,8 +81,12 @@ def refuse_bomb(height: int, width: int, pixels_max: int) -> None:
 def _decode_cmyk(data: bytes) -> npt.NDArray[Any]:
     import numpy as np
 
-    left = decode_cmyk(data).astype(np.uint16)
-    return np.ascontiguousarray((left[..., :3] * left[..., 3:] // 255).astype(np.uint8))
+    left = decode_cmyk(data)
+    pixels = np.empty((*left.shape[:2], 3), np.uint8)
+    for row in range(0, len(left), STRIP_ROWS):  # in strips: of 16 bits, they take a lot of memory
+        strip = left[row : row + STRIP_ROWS].astype(np.uint16)
+        pixels[row : row + STRIP_ROWS] = strip[..., :3] * strip[..., 3:] // 255
+    return pixels
 
 
 def _orientation(image: Image.Image) -> int:
@@ -80,6 +96,20 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # whatever the damage of a note leads Pillow to; the picture may be sound
         return 1
     return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+
+
+def _exif_segment(image: Image.Image, orientation: int) -> bytes:
+    """An image's Exif data, or, where they are a TIFF's own tags, what it says of orientation."""
+    from PIL import Image
+
+    content = image.info.get("exif")
+    if not isinstance(content, bytes) or image.format == "TIFF":
+        if orientation == 1:
+            return b""
+        tags = Image.Exif()
+        tags[0x0112] = orientation
+        content = tags.tobytes()
+    return metadata.exif_segment(content)
 
 
 def _as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
@@ -94,7 +124,7 @@ def _as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     return stored
 
 
-def _decode_other(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, int]:
+def _decode_other(data: bytes, pixels_max: int) -> Foreign:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
@@ -115,10 +145,11 @@ def _decode_other(data: bytes, pixels_max: int) -> tuple[npt.NDArray[Any], str, 
                     gray = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
                     pixels = np.repeat(gray[..., None], 3, axis=2)
                 else:
-                    pixels = np.ascontiguousarray(image.convert("RGB"))
+                    plain = image if image.mode == "RGB" else image.convert("RGB")
+                    pixels = np.ascontiguousarray(plain)
                 if was == "TIFF":  # Pillow turns these itself
                     pixels = _as_stored(pixels, orientation)
-                return pixels, was, orientation
+                return Foreign(pixels, was, orientation, _exif_segment(image, orientation))
         except UnidentifiedImageError:
             raise BadImageError("is no image that fastconv or Pillow knows") from None
         # Pillow's readers raise whatever their formats' damage leads them to.

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 _SOI, _EOI, _SOS, _COM, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
 _JFIF_BYTES = 14  # of its head: a name, a version, the density, and the sides of a thumbnail
+_EXIF = b"Exif\0\0"
+_CONTENT_BYTES_MAX = 65_533  # of a segment
 _EMPTY_NOTE = b"\xff\xfe\0\2"
 _BARE = {0x01, *range(0xD0, 0xD8), _SOI}
 # In image data FF 00 is a byte and RSTn is part of it; FF FF are fill bytes.
@@ -73,7 +75,7 @@ def stripped(data: bytes) -> bytes:
 
 def notes(source: bytes, profile: bool = True) -> bytes:
     """The segments of a JPEG that hold its Exif data and, with `profile`, its colour profile."""
-    wanted = {0xE1: b"Exif\0\0", 0xE2: b"ICC_PROFILE\0"} if profile else {0xE1: b"Exif\0\0"}
+    wanted = {0xE1: _EXIF, 0xE2: b"ICC_PROFILE\0"} if profile else {0xE1: _EXIF}
     found = []
     for marker, begin, end in _pieces(source):
         if marker == _SOS:
@@ -82,6 +84,14 @@ def notes(source: bytes, profile: bool = True) -> bytes:
         if marker in wanted and segment[4:].startswith(wanted[marker]):
             found.append(segment)
     return b"".join(found)
+
+
+def exif_segment(content: bytes) -> bytes:
+    """Exif data of another format as a JPEG's segment; nothing where they are too long for one."""
+    named = content if content.startswith(_EXIF) else _EXIF + content
+    if len(named) > _CONTENT_BYTES_MAX:
+        return b""
+    return b"\xff\xe1" + (len(named) + 2).to_bytes(2, "big") + named
 
 
 def with_notes(made: bytes, notes: bytes) -> bytes:

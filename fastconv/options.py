@@ -81,6 +81,7 @@ class Options(SourceOptions, ImageOptions):
     def __post_init__(self) -> None:
         SourceOptions.__post_init__(self)
         ImageOptions.__post_init__(self)
+        clean_path(self.out, "--out", absolute=False)
         for name in ("train_shards", "validation_shards", "workers", "slim_threads"):
             value = getattr(self, name)
             if value is not None or name == "slim_threads":

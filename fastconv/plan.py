@@ -30,15 +30,15 @@ class SplitPlan:
 
     ``order`` int64 (n,): rows of the catalog; shard s holds records ``bounds[s]`` to
     ``bounds[s + 1]`` of it, ``bounds`` int64 (shards + 1,). ``threads``: slim's number of parts
-    that the shards were cut from. ``image_bytes_max``: what a stored image takes about at most,
-    0 where all are stored as they are.
+    that the shards were cut from. ``image_bytes``: what all images take, about, as they are
+    stored; None where that is what their files take.
     """
 
     catalog: Catalog
     order: Int64Array
     bounds: Int64Array
     threads: int
-    image_bytes_max: int = 0
+    image_bytes: int | None = None
 
     @property
     def shard_count(self) -> int:
@@ -54,13 +54,12 @@ class SplitPlan:
     @property
     def output_bytes(self) -> int:
         """About how many bytes the shards and their indexes will take."""
-        return estimated_bytes(self.catalog, self.image_bytes_max)
+        return estimated_bytes(self.catalog, self.image_bytes)
 
 
-def estimated_bytes(catalog: Catalog, image_bytes_max: int = 0) -> int:
-    stored = catalog.bytes
-    if image_bytes_max:
-        stored = int(np.minimum(catalog.size, image_bytes_max).sum())
+def estimated_bytes(catalog: Catalog, image_bytes: int | None = None) -> int:
+    """About what records take; ``image_bytes``: what their images do, if not as their files do."""
+    stored = catalog.bytes if image_bytes is None else image_bytes
     return stored + RECORD_OVERHEAD_BYTES * len(catalog) + BOX_BYTES * len(catalog.boxes)
 
 
@@ -89,18 +88,18 @@ def shard_bounds(count: int, shards: int, threads: int) -> Int64Array:
     return np.concatenate([*cuts, np.array([count], np.int64)])
 
 
-def default_shard_count(catalog: Catalog, classes: int, image_bytes_max: int = 0) -> int:
+def default_shard_count(catalog: Catalog, classes: int, image_bytes: int | None = None) -> int:
     """1,024 and 128 for data of ImageNet's size (its class count, and its images within a tenth),
     otherwise as many as make shards of about 128 MiB."""
     split: Split = "train" if catalog.split == "train" else "validation"
     images = IMAGENET_IMAGES[split]
     if classes == 1000 and abs(len(catalog) - images) <= images / 10:
         return IMAGENET_SHARDS[split]
-    return min(99_999, max(1, round(estimated_bytes(catalog, image_bytes_max) / SHARD_BYTES)))
+    return min(99_999, max(1, round(estimated_bytes(catalog, image_bytes) / SHARD_BYTES)))
 
 
 def plan_split(
-    catalog: Catalog, shards: int, seed: int, threads: int, image_bytes_max: int = 0
+    catalog: Catalog, shards: int, seed: int, threads: int, image_bytes: int | None = None
 ) -> SplitPlan:
     """Order a split's records and cut them into shards.
 
@@ -109,4 +108,4 @@ def plan_split(
     used = threads if shards % threads == 0 else 1
     count = len(catalog)
     bounds = shard_bounds(count, shards, used)
-    return SplitPlan(catalog, shuffled(count, seed), bounds, used, image_bytes_max)
+    return SplitPlan(catalog, shuffled(count, seed), bounds, used, image_bytes)

@@ -49,15 +49,13 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     dataset = load(options, watch.phase, in_parallel(workers))
     watch.phase("planning")
     plans = []
-    image_bytes_max = options.recipe.stored_bytes_max()
     for catalog in dataset.catalogs:
         split: Split = "train" if catalog.split == "train" else "validation"
+        image_bytes = options.recipe.stored_bytes(catalog.size)
         shards = options.shards_asked(split)
         if shards is None:
-            shards = default_shard_count(catalog, len(dataset.classes), image_bytes_max)
-        plans.append(
-            plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes_max)
-        )
+            shards = default_shard_count(catalog, len(dataset.classes), image_bytes)
+        plans.append(plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes))
     if options.on_error == "stop":
         _refuse_what_would_be_skipped(dataset)
     return Prepared(options, dataset, tuple(plans))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastconv import images, metadata, verdict
@@ -88,7 +88,7 @@ class Remaker:
         made = self._make(
             pixels, scale, (height, width), orientation, target, sampling, "it", len(notes)
         )
-        return _with_bytes(made, metadata.with_notes(made.data, notes)) if notes else made
+        return _with_notes(made, notes)
 
     def foreign(self, data: bytes) -> tuple[Made, str]:
         """Of any other image; and what it was. Raises BadImageError."""
@@ -96,17 +96,21 @@ class Remaker:
         if not recipe.alters:
             encoded, height, width, was = images.repair(data, recipe.pixels_max)
             return Made(encoded, height, width, False), was
-        pixels, was, orientation = images.decode(data, recipe.pixels_max)
+        pixels, was, orientation, notes = images.decode(data, recipe.pixels_max)
         if recipe.exif != "apply":
             orientation = 1
+        if recipe.exif != "keep":
+            notes = b""
         height, width = pixels.shape[:2]
         upright = (width, height) if orientation > 4 else (height, width)
         target = recipe.target(*upright)
         if (target.height, target.width) == upright and orientation == 1 and not recipe.every:
             encoded = images.encode(pixels, images.QUALITY, images.SUBSAMPLING, was)
+            encoded = metadata.with_notes(encoded, notes)
             if not recipe.bytes_max or len(encoded) <= recipe.bytes_max:
                 return Made(encoded, height, width, False), was
-        return self._make(pixels, 1, (height, width), orientation, target, 0x11, was), was
+        made = self._make(pixels, 1, (height, width), orientation, target, 0x11, was, len(notes))
+        return _with_notes(made, notes), was
 
     def _scale(self, target: Target, upright: tuple[int, int], sampling: int) -> int:
         """The factor to decode by: 1, 2, 4 or 8."""
@@ -236,7 +240,5 @@ class Remaker:
         return np.frombuffer(room, np.uint8).reshape(height, width, channels)
 
 
-def _with_bytes(made: Made, data: bytes) -> Made:
-    from dataclasses import replace
-
-    return replace(made, data=data)
+def _with_notes(made: Made, notes: bytes) -> Made:
+    return replace(made, data=metadata.with_notes(made.data, notes)) if notes else made

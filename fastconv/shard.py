@@ -52,7 +52,7 @@ def write_shard(
         try:
             file = RecordFile(fd, FLUSH_BYTES)
             board[ROW], board[STATE] = NO_ROW, WRITING
-            if not rows.recipe.stored_bytes_max():
+            if not rows.recipe.alters:
                 file.allocate(sum(job.columns["size"][task.start : task.stop]))
             rows.write(task, file, result)
             board[ROW], board[STATE] = NO_ROW, SYNCING

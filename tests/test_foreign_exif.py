@@ -47,7 +47,7 @@ def test_turned_once_or_not_at_all(format: str, orientation: int) -> None:
     note = Image.Exif()
     note[0x0112] = orientation
     data = saved(Image.fromarray(PICTURE), format, exif=note.tobytes(), **FORMATS[format])
-    pixels, was, found = images.decode(data, PIXELS_MAX)
+    pixels, was, found, _ = images.decode(data, PIXELS_MAX)
     assert (was, found) == (format, orientation)
     assert np.array_equal(pixels, PICTURE)
     upright = upright_by_pillow(PICTURE, orientation)
@@ -60,6 +60,33 @@ def test_turned_once_or_not_at_all(format: str, orientation: int) -> None:
         difference = np.abs(pixels_of(made.data).astype(int) - expected)
         assert difference.mean() < 4
         assert made.orientation == (orientation if "apply" in options.values() else 1)
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_kept_data_come_along(format: str, orientation: int) -> None:
+    """An image that is neither turned nor said to need it would be lost for good."""
+    note = Image.Exif()
+    note[0x0112] = orientation
+    note[0x010E] = "a description"
+    image = Image.fromarray(PICTURE)
+    if format == "CMYK":
+        data = with_segments(saved(image.convert("CMYK"), "JPEG"), (0xE1, note.tobytes()))
+    else:
+        data = saved(image, format, exif=note.tobytes(), **FORMATS[format])
+    for options in ({"max_side": 20}, {"resize": 20, "exif": "keep"}, {"max_side": 200}):
+        made = made_of(data, **options)
+        assert facts(made.data)[4] == orientation
+        assert (b"a description" in made.data) == (format != "TIFF")
+    for options in ({"resize": 20}, {"max_side": 20, "exif": "strip"}):
+        assert b"Exif" not in made_of(data, **options).data
+    assert b"Exif" not in made_of(data).data  # what slim repairs has none
+
+
+def test_exif_data_that_no_segment_holds() -> None:
+    note = b"Exif\0\0MM\0*\0\0\0\x08\0\0" + bytes(70_000)
+    made = made_of(saved(Image.fromarray(PICTURE), "PNG", exif=note), max_side=20)
+    assert b"Exif" not in made.data
 
 
 @pytest.mark.parametrize("inks", [False, True])

@@ -255,6 +255,19 @@ def test_streams_that_nobody_reads(mini: Path, tmp_path: Path) -> None:
     assert done.returncode == 4 and "standard output: cannot be written" in done.stderr
 
 
+def test_what_is_ignored_from_the_beginning_stays_so(mini: Path, tmp_path: Path) -> None:
+    """A job under nohup goes on when its terminal is gone."""
+    command = [sys.executable, "-m", "fastconv", "shards", str(mini), "--out", str(tmp_path / "o")]
+    process = subprocess.Popen(
+        command, cwd=ROOT, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert (tmp_path / "o" / "manifest.json").exists()
+
+
 @pytest.mark.parametrize("delay", [0.03, 0.08, 0.15, 0.3])
 def test_an_interrupt_at_the_very_beginning(mini: Path, tmp_path: Path, delay: float) -> None:
     command = [sys.executable, "-m", "fastconv", "shards", str(mini), "--out", str(tmp_path / "o")]

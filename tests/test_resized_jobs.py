@@ -265,3 +265,30 @@ def test_an_estimate_of_the_output_knows_of_the_recipe(tmp_path: Path) -> None:
         fastconv.Options(source=tmp_path / "in", out=tmp_path / "o", resize=64), Watch(None)
     )
     assert small.output_bytes * 10 < whole.output_bytes
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"resize": 900, "resize_mode": "squash"},  # makes them larger
+        {"resize": 200, "quality": 100, "subsampling": "444"},
+        {"resize": 200},
+        {"reencode_all": True, "quality": 95},
+        {"max_side": 300, "quality": 50},
+    ],
+    ids=lambda options: " ".join(map(str, options)),
+)
+def test_the_estimate_is_of_the_right_size(options: dict[str, Any], tmp_path: Path) -> None:
+    from fastconv.prepare import prepare
+    from fastconv.progress import Watch
+
+    folder = tmp_path / "in" / "a"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(
+            jpeg_of(photograph(height=300, width=400), quality=90)
+        )
+    asked = fastconv.Options(source=tmp_path / "in", out=tmp_path / "out", workers=1, **options)
+    estimate = prepare(asked, Watch(None)).output_bytes
+    written = fastconv.convert(asked).bytes
+    assert written / 2.5 < estimate < written * 2.5
