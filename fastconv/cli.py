@@ -33,7 +33,7 @@ def cli() -> None:
     """Image datasets to TFRecord shards and their indexes, at the speed of the disk.
 
     Exit codes: 0 all written; 1 written with skips; 2 bad usage; 3 bad input; 4 the output could
-    not be written; 70 an error of fastconv's own; 130 interrupted.
+    not be written; 5 what was checked is not right; 70 an error of fastconv's own; 130 interrupted.
     """
 
 

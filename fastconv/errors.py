@@ -6,6 +6,8 @@ what was found, and what to do about it. See docs/exit-codes.md.
 
 from __future__ import annotations
 
+FOUND_WRONG = 5  # what was to be checked is not as it should be, which is no error of the check
+
 
 class FastconvError(Exception):
     """Any error that fastconv foresees; ``exit_code`` is what the command line ends with."""

@@ -30,6 +30,7 @@ import pytest
 import fastconv
 from fastconv import errors
 from fastconv.cli import INTERRUPTED, OWN_ERROR, cli
+from fastconv.errors import FOUND_WRONG
 from fastconv.report import WRITTEN_WITH_SKIPS
 from fastconv.sample import make_sample
 
@@ -324,7 +325,7 @@ def test_exit_codes_are_those_of_the_code() -> None:
         int(code): set(re.findall(r"`(\w+Error)`", rest))
         for code, rest in re.findall(r"^\| (\d+) \|(.*)$", text, re.M)
     }
-    plain = (0, WRITTEN_WITH_SKIPS, OWN_ERROR, INTERRUPTED)
+    plain = (0, WRITTEN_WITH_SKIPS, FOUND_WRONG, OWN_ERROR, INTERRUPTED)
     expected: dict[int, set[str]] = {code: set() for code in plain}
     for name, value in vars(errors).items():
         if isinstance(value, type) and issubclass(value, errors.FastconvError):
