@@ -28,14 +28,16 @@ class ShardTask:
 
 @dataclass(slots=True)
 class ShardResult:
-    """What was written. ``crc32c`` is of the whole file; ``repaired`` and ``skipped`` hold
-    (row of the plan, whereabouts, reason) of images; ``changes``: how many images were changed, by
-    kind; ``boxes_lost``: those of which nothing was left in an image that was cut."""
+    """What was written. ``crc32c`` is of the whole file, ``index_crc32c`` of its index;
+    ``repaired`` and ``skipped`` hold (row of the plan, whereabouts, reason) of images; ``changes``:
+    how many images were changed, by kind; ``boxes_lost``: those of which nothing was left in an
+    image that was cut."""
 
     task: ShardTask
     records: int = 0
     bytes: int = 0
     crc32c: int = 0
+    index_crc32c: int = 0
     repaired: list[tuple[int, str, str]] = field(default_factory=list)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fastconv._tfrecord import RecordFile
-from fastconv.atomic import output_error, write_file
+from fastconv._tfrecord import RecordFile, crc32c
+from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.board import IDLE, NO_ROW, ROW, STATE, SYNCING, WRITING, Board
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.recipe import Recipe
@@ -59,10 +59,13 @@ def write_shard(
             file.finish()
         finally:
             os.close(fd)
-        # The index first: a shard that is there always has its index.
-        index = out / "idx_dir" / task.name
-        write_file(index, file.index(), partial / f"{task.name}.index")
+        # The index first: a shard that is there always has its index. Both names are to last before
+        # the journal claims them.
+        lines = file.index()
+        write_file(out / "idx_dir" / task.name, lines, partial / f"{task.name}.index")
+        sync_folder(out / "idx_dir")
         temporary.replace(final)
+        sync_folder(final.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -72,4 +75,5 @@ def write_shard(
     board[STATE] = IDLE
     job.let_go()
     result.records, result.bytes, result.crc32c = file.records, file.bytes, file.crc32c
+    result.index_crc32c = crc32c(lines)
     return result
