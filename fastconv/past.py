@@ -46,7 +46,7 @@ def read_past(out: Path) -> Past | None:
         path = out / MANIFEST
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise output_error(path, error) from None

@@ -18,7 +18,7 @@ from conftest import digests
 from layouts import put
 
 import fastconv
-from fastconv import conversion
+from fastconv import manifest, writing
 from fastconv.errors import BadImageError, OutputError
 from fastconv.progress import Progress
 
@@ -42,7 +42,7 @@ class Ended(Exception):
 def ended_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversions end as one that is killed does when so many shards are done: with nothing tidied
     up."""
-    write = conversion.write_shards
+    write = writing.write_shards
 
     def some(*arguments: Any) -> Any:
         for done, result in enumerate(write(*arguments)):
@@ -50,8 +50,8 @@ def ended_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
                 raise Ended
             yield result
 
-    monkeypatch.setattr(conversion, "write_shards", some)
-    monkeypatch.setattr(conversion.files, "remove_partial", lambda _out: None)
+    monkeypatch.setattr("fastconv.conversion.write_shards", some)
+    monkeypatch.setattr(manifest, "remove_partial", lambda _out: None)
 
 
 @pytest.fixture(scope="module")
