@@ -13,6 +13,7 @@ C_SOURCES = {
     "_jpeg": ["jpeg_impl"],
     "_tar": ["tar_impl"],
     "_reader": ["example_reader_impl"],
+    "_verify": ["verify_impl", "example_reader_impl"],
     "_columns": [],
     "_frames": ["frames_impl"],
     "_members": [],

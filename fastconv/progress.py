@@ -64,6 +64,12 @@ class Watch:
         if self._tell:
             self._tell(Progress(name, 0.0))
 
+    def reading(self, done: int, total: int) -> None:
+        """A moment of a phase that reads `total` bytes, `done` of them so far."""
+        if self._tell:
+            seconds = time.monotonic() - self._since
+            self._tell(Progress(self._phase, seconds, bytes=done, total_bytes=total))
+
     def writing(
         self, board: Board, starts: list[int], names: list[str], done: int, totals: tuple[int, int]
     ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastconv._tfrecord import RecordFile, crc32c
 from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.board import IDLE, NO_ROW, ROW, STATE, SYNCING, WRITING, Board
+from fastconv.errors import InputError
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.recipe import Recipe
 from fastconv.rows import RowWriter
@@ -57,6 +58,7 @@ def write_shard(
             rows.write(task, file, result)
             board[ROW], board[STATE] = NO_ROW, SYNCING
             file.finish()
+            _must_be(task, file)
         finally:
             os.close(fd)
         # The index first: a shard that is there always has its index. Both names are to last before
@@ -77,3 +79,13 @@ def write_shard(
     result.records, result.bytes, result.crc32c = file.records, file.bytes, file.crc32c
     result.index_crc32c = crc32c(lines)
     return result
+
+
+def _must_be(task: ShardTask, file: RecordFile) -> None:
+    if task.expected not in (None, (file.bytes, file.crc32c)):
+        size, crc = task.expected or (0, 0)
+        raise InputError(
+            f"{task.name}: its images give other bytes than when it was first written "
+            f"({file.bytes} of CRC32C {file.crc32c:08x}, not {size} of {crc:08x}): the source's "
+            f"images are not the same, or what decodes and encodes them; nothing was replaced"
+        )

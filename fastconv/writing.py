@@ -35,7 +35,7 @@ def write_shards(
         entries += class_entries(dataset.classes, options.label_offset, gray=True)
     with ExitStack() as stack:
         plan_fd = share_plans(
-            list(prepared.plans), dataset.classes, SLIM, entries, options.label_offset
+            list(prepared.plans), dataset.classes, SLIM.as_dict(), entries, options.label_offset
         )
         stack.callback(os.close, plan_fd)
         board = Board.create(workers)

@@ -23,7 +23,7 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 LAYERS: dict[str, tuple[str, ...]] = {
     "compiled": (
         *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_resample"),
-        *("_shard", "_tar", "_tfrecord"),
+        *("_shard", "_tar", "_tfrecord", "_verify"),
     ),
     "ground": (
         *("errors", "geometry", "metadata", "recipe", "regular", "shared", "version"),
@@ -37,13 +37,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("annotations", "catalog", "images", "index", "manifest", "options", "progress"),
         *("workers", "writer"),
     ),
-    "what was done before": ("journal", "past"),
+    "what was done before": ("journal", "past", "remembered"),
     "what is to be done": ("plan", "records", "remake", "sample", "sources"),
     "prepared": ("job", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
-    "the whole": ("conversion",),
+    "checked": ("checking",),
+    "the whole": ("conversion", "repair"),
     "what a person sees": ("display",),
     "in tables": ("tables",),
     "its words": ("cli_options",),
