@@ -13,6 +13,8 @@ from fastconv.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastconv._tfrecord import masked_crc32c as masked_crc32c
+    from fastconv.comparison import DiffReport as DiffReport
+    from fastconv.comparison import diff as diff
     from fastconv.conversion import convert as convert
     from fastconv.errors import BadImageError as BadImageError
     from fastconv.errors import FastconvError as FastconvError
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from fastconv.errors import WorkerError as WorkerError
     from fastconv.example import encode_example as encode_example
     from fastconv.index import index_shards as index_shards
+    from fastconv.moment import Progress as Progress
     from fastconv.options import Options as Options
-    from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
     from fastconv.report import Report as Report
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "masked_crc32c": "_tfrecord",
     "convert": "conversion",
+    "diff": "comparison",
+    "DiffReport": "comparison",
     "BadImageError": "errors",
     "FastconvError": "errors",
     "InputError": "errors",
@@ -44,7 +48,7 @@ _HOMES = {
     "encode_example": "example",
     "index_shards": "index",
     "Options": "options",
-    "Progress": "progress",
+    "Progress": "moment",
     "parse_example": "reader",
     "read_records": "reader",
     "Report": "report",

@@ -3,41 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from fastconv.board import BYTES, RECORDS, ROW, STATE, STATE_NAMES, Board
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """``state``: idle, writing or syncing. ``shard``: the name of the one in hand."""
-
-    state: str
-    shard: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A moment of a conversion.
-
-    ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
-    images handled, of bytes of records written, and of shards that have their final names; totals
-    are 0 before the writing begins, and ``total_bytes`` is an estimate.
-    """
-
-    phase: str
-    seconds: float
-    images: int = 0
-    total_images: int = 0
-    bytes: int = 0
-    total_bytes: int = 0
-    shards: int = 0
-    total_shards: int = 0
-    workers: tuple[WorkerState, ...] = field(default=())
-
-
-OnProgress = Callable[[Progress], None]
+from fastconv.moment import OnProgress as OnProgress
+from fastconv.moment import Progress as Progress
+from fastconv.moment import WorkerState as WorkerState
 
 
 class Watch:

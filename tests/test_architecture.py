@@ -26,8 +26,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("_shard", "_tar", "_tfrecord"),
     ),
     "ground": (
-        *("errors", "geometry", "metadata", "recipe", "regular", "shared", "version"),
-        "whereabouts",
+        *("errors", "geometry", "metadata", "moment", "recipe", "regular", "shared"),
+        *("version", "whereabouts"),
     ),
     "single things": (
         *("atomic", "board", "cache", "example", "image_options", "names", "reader"),
@@ -38,14 +38,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("workers", "writer"),
     ),
     "what is to be done": ("plan", "records", "remake", "sample", "sources"),
-    "prepared": ("job", "prepare", "report"),
+    "prepared": ("comparison", "job", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary",),
     "the whole": ("conversion",),
     "what a person sees": ("display",),
     "in tables": ("tables",),
-    "its words": ("cli_options",),
+    "its words": ("cli_options", "cli_output"),
+    "a command of its own": ("cli_diff",),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -56,12 +57,16 @@ WRITES = {"_tfrecord", "_shard", "example", "shard", "writer"}
 READS = {
     "_frames",
     "_reader",
+    "comparison",
     "reader",
     "verify",
 }  # what is written is checked with code of its own
-FACES = {"click": {"cli", "cli_options"}, "rich": {"cli", "display", "tables"}}
+FACES = {
+    "click": {"cli", "cli_diff", "cli_options", "cli_output"},
+    "rich": {"cli_output", "display", "tables"},
+}
 LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}
-MAY_PRINT = {"cli", "__main__"}
+MAY_PRINT = {"cli", "cli_output", "__main__"}
 LINES_MAX = 400
 
 SOURCES = {
