@@ -62,7 +62,7 @@ def diff(a: str, b: str, quiet: bool, as_json: bool, **given: Any) -> int:
     _, status = consoles()
     with display_for(status, quiet) as display:
         report = compare(a, b, on_progress=display.show, **given)
-    outcome(report.as_dict(), _lines(report), quiet, as_json)
+    outcome(report.as_dict(), map(_printable, _lines(report)), quiet, as_json)
     return report.exit_code
 
 
@@ -93,6 +93,11 @@ def _lines(report: DiffReport) -> Iterator[str]:
     yield f"{report.a} | {report.b}: {_verdict(report)}"
 
 
+def _printable(line: str) -> str:
+    """A line that a terminal shows as it is, whatever the files are called."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 def _verdict(report: DiffReport) -> str:
     if report.same:
         if report.files_a == report.files_b == report.equal_files:
@@ -115,7 +120,10 @@ def _verdict(report: DiffReport) -> str:
 
 def _difference(difference: Difference) -> Iterator[str]:
     a, b = difference.a, difference.b
-    key = f" ({difference.key})" if difference.key else ""
+    keys = [difference.key_a, difference.key_b]
+    if keys[0] == keys[1] or a is None or b is None:
+        keys = [keys[0] or keys[1]]
+    key = f" ({' | '.join(one or 'no name' for one in keys)})" if any(keys) else ""
     if a is None or b is None:
         side, place = ("A", a) if b is None else ("B", b)
         if difference.kind == "damaged":
@@ -127,7 +135,7 @@ def _difference(difference: Difference) -> Iterator[str]:
     text = f": {difference.text}" if difference.text else ""
     yield f"differs: {where}{key}{text}"
     shown = difference.features
-    if " | " in difference.key and len(shown) > 1:
+    if len(keys) > 1 and len(shown) > 1:
         # Two different images: that all else differs, too, is no news.
         names = ", ".join(one.feature for one in shown[1:])
         shown = shown[:1]

@@ -63,11 +63,10 @@ def digest_file(task: tuple[Side, bool, str], rules: Rules, limit: int) -> FileD
         key = _key(features, rules, split)
         if key is None:
             keyless += 1
-        of_class = bytes(CLASS_BYTES)
-        if features is not None and not rules.given:
-            of_class = digest(features, CLASS, CLASS_BYTES)
         # What has no name is known by its content, so that equal ones match and no others do.
-        rows += _ROW.pack(key or content, of_class, content, crc32c.crc32c(payload), records.offset)
+        rows += _ROW.pack(
+            key or content, _class(features, rules), content, crc32c.crc32c(payload), records.offset
+        )
     tally = Tally(limit)
     if records.damage:
         tally.found(damaged(records, is_a))
@@ -82,6 +81,13 @@ def _key(features: Features | None, rules: Rules, split: str) -> bytes | None:
     state.update(split.encode("utf-8", "surrogateescape") + b"\0")
     state.update(digest(features, present))
     return state.digest()
+
+
+def _class(features: Features | None, rules: Rules) -> bytes:
+    """A digest of a record's class, by its first feature that says it: labels can be counted from
+    another number on each side."""
+    names = [name for name in CLASS if features and name in features and name not in rules.ignored]
+    return digest(features or {}, names[:1], CLASS_BYTES)
 
 
 class Table:
@@ -132,7 +138,7 @@ def matched(a: Words, b: Words) -> tuple[Rows, Rows]:
     group = np.concatenate([[0], np.cumsum(change)])
     begins = np.concatenate([[True], change | (side[1:] != side[:-1])])
     first = np.flatnonzero(begins)
-    rank = np.arange(len(words)) - np.repeat(first, np.diff([*first.tolist(), len(words)]))
+    rank = np.arange(len(words)) - np.repeat(first, np.diff(first, append=len(words)))
     again = np.lexsort((side, rank, group))
     order, group, rank = order[again], group[again], rank[again]
     pairs = np.flatnonzero((group[1:] == group[:-1]) & (rank[1:] == rank[:-1]))

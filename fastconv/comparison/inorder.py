@@ -120,8 +120,9 @@ def damaged(records: Records, is_a: bool) -> Difference:
 def alone(payload: bytes, place: Place, side: str, rules: Rules, silent: bool) -> Difference:
     """A record that only one side has."""
     key = "" if silent else key_text(parsed(payload), rules.key)
-    a, b = (place, None) if side == "A" else (None, place)
-    return Difference(f"only in {side}", a, b, key)
+    if side == "A":
+        return Difference("only in A", place, None, key_a=key)
+    return Difference("only in B", None, place, key_b=key)
 
 
 def compare_records(
@@ -129,25 +130,23 @@ def compare_records(
 ) -> None:
     """Two payloads that are not the same bytes."""
     left, right = parsed(ours), parsed(others)
+    keys = key_text(left, rules.key), key_text(right, rules.key)
     if left is None or right is None:
         sides = [
             f"{name} has {'no Example: ' if features is None else 'an Example: '}{summary(data)}"
             for name, features, data in (("A", left, ours), ("B", right, others))
         ]
-        key = key_text(left or right, rules.key)
-        tally.found(Difference("bytes", a, b, key, text="; ".join(sides)))
+        tally.found(Difference("bytes", a, b, *keys, text="; ".join(sides)))
         return
     names = differing(left, right, rules)
-    keys = key_text(left, rules.key), key_text(right, rules.key)
-    key = keys[0] if keys[0] == keys[1] else f"{keys[0] or 'no name'} | {keys[1] or 'no name'}"
     if names:
         # Words cost a digest of each image: only for what is shown.
         tolerance = rules.tolerance
         shown = described(names, left, right, tolerance) if not tally.full else ()
         if not shown:
             tally.features.update(names)
-        tally.found(Difference("record", a, b, key, shown))
+        tally.found(Difference("record", a, b, *keys, shown))
     elif rules.same_bytes:
-        tally.found(Difference("bytes", a, b, key, text="the same features in other bytes"))
+        tally.found(Difference("bytes", a, b, *keys, text="the same features in other bytes"))
     else:
         tally.other_bytes += 1

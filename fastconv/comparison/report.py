@@ -37,15 +37,16 @@ class Difference:
 
     ``kind``: "record" (features differ), "bytes" (the same features in another wire form, or what
     is no Example), "only in A" and "only in B" (a record), "file" (on one side alone), "damaged",
-    "index" or "labels". ``a`` and ``b``: where; None where that side has nothing. ``key``: what
-    the record is known by, in words; of two that differ in it, both. ``features``: those that
-    differ; ``text``: what else there is to say.
+    "index" or "labels". ``a`` and ``b``: where; None where that side has nothing. ``key_a`` and
+    ``key_b``: what each side's record is known by, in words. ``features``: those that differ;
+    ``text``: what else there is to say.
     """
 
     kind: str
     a: Place | None
     b: Place | None
-    key: str = ""
+    key_a: str = ""
+    key_b: str = ""
     features: tuple[FeatureDifference, ...] = ()
     text: str = ""
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastconv.comparison.inorder import Side
-from fastconv.errors import InputError
+from fastconv.errors import InputError, RecordError
 from fastconv.reader import read_records
 from fastconv.regular import regular
 
 SHARD = re.compile(r"(?P<split>.*)-\d+-of-(?P<count>\d+)(?:\..*)?", re.DOTALL)
+TFRECORD = re.compile(r".*\.tfrecords?", re.DOTALL)
+OTHER_SUFFIXES = (".idx", ".index", ".json", ".txt")  # of what others put beside their shards
 DATA, INDEXES = "data_dir", "idx_dir"  # of an output
 NAMED_AT_MOST = 3
 
@@ -55,8 +57,8 @@ def open_side(given: str | Path) -> Dataset:
             return _folder(root)
         size = root.stat().st_size
         os.close(regular(str(root), os.O_RDONLY))
-    except FileNotFoundError:
-        raise InputError(f"{given}: does not exist") from None
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename or given}: does not exist") from None
     except (OSError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{given}: cannot be read: {why}") from None
@@ -88,13 +90,16 @@ def _folder(root: Path) -> Dataset:
 
 def _holds_records(path: Path) -> bool:
     """Whether a file is one of TFRecord, by its name, or else by its beginning."""
-    if SHARD.fullmatch(path.name) or "tfrecord" in path.name.lower():
+    by_name = SHARD.fullmatch(path.name) or TFRECORD.fullmatch(path.name)
+    if by_name and path.suffix not in OTHER_SUFFIXES:
         return True
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
     try:
         next(read_records(path), None)
-    except InputError:
+    except RecordError:
         return False
-    return path.stat().st_size > 0
+    return True
 
 
 def named(names: list[str]) -> str:
