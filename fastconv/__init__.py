@@ -13,6 +13,11 @@ from fastconv.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastconv._tfrecord import masked_crc32c as masked_crc32c
+    from fastconv.checking.findings import Finding as Finding
+    from fastconv.checking.findings import VerifyReport as VerifyReport
+    from fastconv.checking.whole import verify as verify
+    from fastconv.comparison import DiffReport as DiffReport
+    from fastconv.comparison import diff as diff
     from fastconv.conversion import convert as convert
     from fastconv.errors import BadImageError as BadImageError
     from fastconv.errors import FastconvError as FastconvError
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
+    from fastconv.repair import verify_and_repair as verify_and_repair
     from fastconv.report import Report as Report
     from fastconv.sample import make_sample as make_sample
     from fastconv.writer import RecordWriter as RecordWriter
@@ -34,6 +40,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "masked_crc32c": "_tfrecord",
     "convert": "conversion",
+    "verify": "checking.whole",
+    "verify_and_repair": "repair",
+    "Finding": "checking.findings",
+    "VerifyReport": "checking.findings",
+    "diff": "comparison",
+    "DiffReport": "comparison",
     "BadImageError": "errors",
     "FastconvError": "errors",
     "InputError": "errors",

@@ -8,18 +8,17 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from fastconv.cli_diff import diff
 from fastconv.cli_options import IMAGE_OPTIONS, SHOW_OPTIONS, SOURCE_OPTIONS, with_options
-from fastconv.errors import FastconvError, InputError, OutputError, UsageError
+from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_verify import verify
+from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -102,20 +101,20 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
         from fastconv.progress import Watch
         from fastconv.tables import plan_dict, plan_table, report_table, source_lines
 
-        _, status = _consoles()
+        _, status = consoles()
         with display_for(status, quiet) as display:
             watch = Watch(display.show)
             prepared = prepare(options, watch, to_write=not dry_run)
             if not quiet:
-                _say(status, source_lines(prepared))
+                say(status, source_lines(prepared))
             if not dry_run:
                 report = carry_out(prepared, watch, recruits)
     if dry_run:
         table, lines = plan_table(prepared)
-        _outcome(plan_dict(prepared), lines, quiet, as_json, table)
+        outcome(plan_dict(prepared), lines, quiet, as_json, table)
         return 0
     table, lines = report_table(report)
-    _outcome(report.as_dict(), lines, quiet, as_json, table)
+    outcome(report.as_dict(), lines, quiet, as_json, table)
     return report.exit_code
 
 
@@ -132,7 +131,7 @@ def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_js
 
     records = index_shards(shards, out, overwrite)
     summary = {"out": out, "shards": len(shards), "records": records}
-    _outcome(summary, [f"{out}: {len(shards):,} indexes of {records:,} records"], quiet, as_json)
+    outcome(summary, [f"{out}: {len(shards):,} indexes of {records:,} records"], quiet, as_json)
     return 0
 
 
@@ -185,7 +184,7 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
     if given["photos"] is not None:
         given["photos"] = Path(given["photos"])
-    _, status = _consoles()
+    _, status = consoles()
     with display_for(status, quiet) as display:
         began = time.monotonic()
 
@@ -207,43 +206,12 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
         f"{report.out}: {report.train_images:,} train and {report.validation_images:,} validation "
         f"images of {len(report.classes)} classes, {report.boxes:,} with boxes"
     )
-    _outcome(summary, [text], quiet, as_json)
+    outcome(summary, [text], quiet, as_json)
     return 0
 
 
-def _consoles() -> tuple[Console, Console]:
-    """(for the outcome, for everything on the way): standard output and standard error."""
-    from fastconv.display import PlainConsole
-
-    return PlainConsole(), PlainConsole(stderr=True)
-
-
-def _say(console: Console, lines: Iterable[str]) -> None:
-    """Lines as they are, however long, so that paths can be copied and output searched."""
-    with suppress(OSError):  # a job does not end because nobody watches it
-        for line in lines:
-            console.print(line, soft_wrap=True)
-
-
-def _outcome(
-    summary: dict[str, Any], lines: Iterable[str], quiet: bool, as_json: bool, table: Any = None
-) -> None:
-    """What a command came to, on standard output."""
-    if sys.stdout is None:  # it was closed from the beginning
-        return
-    try:
-        if as_json:
-            click.echo(json.dumps(summary))
-        elif not quiet:
-            if table is not None:
-                _consoles()[0].print(table)
-            for line in lines:
-                click.echo(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return  # who asked has read enough
-    except OSError as error:
-        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+cli.add_command(diff)
+cli.add_command(verify)
 
 
 _interrupts: list[int] = []  # signals that asked this process to end

@@ -1,4 +1,4 @@
-"""What a running conversion tells whoever watches it."""
+"""What a running job tells whoever watches it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A moment of a conversion.
+    """A moment of a conversion, or of another long job.
 
     ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
     images handled, of bytes of records written, and of shards that have their final names; totals
-    are 0 before the writing begins, and ``total_bytes`` is an estimate.
+    are 0 before the writing begins, and ``total_bytes`` is an estimate. Where shards are compared,
+    bytes are those read, and images are not always counted.
     """
 
     phase: str

@@ -16,7 +16,9 @@ from fastconv.regular import regular
 
 HEAD = struct.Struct("<QI")
 TAIL = struct.Struct("<I")
+FRAME_BYTES = HEAD.size + TAIL.size  # of a record, besides its payload
 BUFFER_BYTES = 1 << 20
+ONE_RECORD_BYTES = 1 << 16  # read at once where only one record is wanted
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -24,9 +26,9 @@ def _mask(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _open(path: str | Path) -> IO[bytes]:
+def _open(path: str | Path, buffer_bytes: int = BUFFER_BYTES) -> IO[bytes]:
     try:
-        file = open(path, "rb", buffering=BUFFER_BYTES, opener=regular)  # noqa: SIM115
+        file = open(path, "rb", buffering=buffer_bytes, opener=regular)  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     return file
@@ -57,6 +59,20 @@ def _payload_bytes(path: str | Path, head: bytes, at: int, record: int, end: int
     return int(size)
 
 
+def _payload(
+    file: IO[bytes], path: str | Path, head: bytes, at: int, record: int, end: int
+) -> bytes:
+    """What stands behind a head that was just read, its checksum checked."""
+    size = _payload_bytes(path, head, at, record, end)
+    payload, tail = file.read(size), file.read(TAIL.size)
+    where = f"{path}: record {record} at offset {at}"
+    if len(payload) + len(tail) < size + TAIL.size:
+        raise RecordError(f"{where}: is cut off: the file was cut while it was read")
+    if _mask(crc32c.crc32c(payload)) != TAIL.unpack(tail)[0]:
+        raise RecordError(f"{where}: the checksum of its {size} bytes is wrong")
+    return payload
+
+
 def read_records(path: str | Path) -> Iterator[bytes]:
     """The payloads of a TFRecord file, both checksums of each checked.
 
@@ -70,13 +86,15 @@ def read_records(path: str | Path) -> Iterator[bytes]:
             head = file.read(HEAD.size)
             if at == 0:
                 _refuse_gzip(path, head)
-            size = _payload_bytes(path, head, at, record, end)
-            payload, tail = file.read(size), file.read(TAIL.size)
-            where = f"{path}: record {record} at offset {at}"
-            if len(payload) + len(tail) < size + TAIL.size:
-                raise RecordError(f"{where}: is cut off: the file was cut while it was read")
-            if _mask(crc32c.crc32c(payload)) != TAIL.unpack(tail)[0]:
-                raise RecordError(f"{where}: the checksum of its {size} bytes is wrong")
+            payload = _payload(file, path, head, at, record, end)
             yield payload
-            at += HEAD.size + size + TAIL.size
+            at += FRAME_BYTES + len(payload)
             record += 1
+
+
+def read_record(path: str | Path, record: int, offset: int) -> bytes:
+    """The payload of one record, whose offset is known; errors are those of read_records."""
+    with _open(path, ONE_RECORD_BYTES) as file:
+        end = os.fstat(file.fileno()).st_size
+        file.seek(offset)
+        return _payload(file, path, file.read(HEAD.size), offset, record, end)
