@@ -6,11 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import numpy as np
 
 from fastconv import manifest as files
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
+from fastconv.journal import labels_text
 from fastconv.past import NOTES
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
@@ -89,6 +91,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             "fingerprint": prepared.fingerprint,
         },
         "classes": len(prepared.dataset.classes),
+        "labels_crc32c": f"{crc32c.crc32c(labels_text(prepared.dataset.classes.names)):08x}",
     }
 
 
