@@ -1,4 +1,4 @@
-# make demo | test | lint | test-peers | bench | wheel | clean
+# make demo | test | lint | test-peers | asan | fuzz | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -20,13 +20,16 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-peers bench lint lint-ruff lint-format lint-types test-architecture wheel clean
+.PHONY: help demo test test-peers fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
+.PHONY: test-architecture wheel clean
 
 help:
 	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
 	@echo 'make test        every test but those that need TensorFlow or DALI'
 	@echo 'make test-peers  those: records and indexes read by TensorFlow, DALI and tfrecord'
 	@echo 'make lint        ruff, its format, and mypy --strict'
+	@echo 'make fuzz        the compiled code fuzzed under sanitizers, by clang; FUZZ_SECONDS=600 for each part'
+	@echo 'make fuzz-smoke  the same, a minute for each'
 	@echo 'make bench       fastconv beside a copy and beside other tools, into bench/RESULTS.md'
 	@echo 'make wheel       the distributions in dist/, the wheel tried in an empty environment'
 	@echo 'make clean       remove what these made, the environments with it'
@@ -57,6 +60,9 @@ test: $(TEST)
 test-peers: $(PEERS)
 	.venv-peers/bin/python -m pytest -m peers tests/peers tests/test_docs.py $(ARGS)
 
+fuzz fuzz-smoke fuzz-merge:
+	@$(MAKE) --no-print-directory -C fuzz $@
+
 bench: $(BENCH)
 	.venv-bench/bin/python -m bench.run $(ARGS)
 
@@ -78,6 +84,6 @@ wheel: $(DEV)
 	@PYTHON='$(PYTHON)' $(BIN)/python tools/check_wheel.py dist
 
 clean:
-	rm -rf .venv .venv-peers .venv-bench demo build dist *.egg-info fastconv/*.so
+	rm -rf .venv .venv-peers .venv-bench demo build dist fuzz/findings *.egg-info fastconv/*.so
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find fastconv tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find fastconv tests tools bench fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
