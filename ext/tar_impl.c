@@ -307,7 +307,10 @@ int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end, const volatile 
     reader *r = malloc(sizeof *r);
     if (!r)
         return FC_TAR_MEMORY;
-    *r = (reader){.fd = fd, .end = end, .read_bytes = BLOCK};
+    r->fd = fd;
+    r->end = end;
+    r->at = r->bytes = 0;
+    r->read_bytes = BLOCK;
     extra x = {.size = -1};
     tar->at = begin;
     tar->stop = stop;
