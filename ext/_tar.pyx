@@ -32,6 +32,10 @@ REASONS = (
     "its extended header is over 1 MiB",
     "its pax header is malformed",
     "listing it was stopped",
+    "its name is over 4,096 bytes, or holds a NUL, which no file's name does",
+    "its global pax header gives all members one name, size or sparse map",
+    "the archive's end mark stands here, but more than its padding follows: a part of the archive "
+    "was never written and reads as zeros, or archives were joined",
 )
 
 

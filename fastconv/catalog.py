@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastconv.names import Names
+from fastconv.recipe import FILE_BYTES_MAX
 from fastconv.whereabouts import whereabouts
 
 Int32Array = npt.NDArray[np.int32]
@@ -116,7 +117,8 @@ class Catalog:
 
     @property
     def bytes(self) -> int:
-        return int(self.size.sum())
+        """What the images' files take, but for those that are too large to be images."""
+        return int(self.size[self.size <= FILE_BYTES_MAX].sum())
 
     def class_counts(self, classes: int) -> Int64Array:
         """Images of each class, int64 of shape (classes,)."""

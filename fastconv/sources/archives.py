@@ -7,15 +7,18 @@ from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fastconv import _members, _tar
+from fastconv._members import is_image_name
 from fastconv.catalog import Container, Int64Array, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
+from fastconv.regular import regular
 from fastconv.sources.kinds import text
 
 # Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
@@ -23,7 +26,7 @@ from fastconv.sources.kinds import text
 INDEX_THREADS = 8
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
-REGULAR = ord("0")
+REGULAR, SPARSE = ord("0"), ord("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,11 @@ def list_archive(path: Path, threads: int = INDEX_THREADS) -> Listing:
 
     Members may come in any order, with a leading ``./``, in folders; what is no image by its name
     is counted as a stray. Of members that carry one name the last counts, as when unpacking.
-    Raises InputError for what is no whole tar archive, naming the offset.
+    Raises InputError for what is no whole tar archive, naming the offset, for an image or an inner
+    archive that is stored sparsely, and for one with ``..`` in its name.
     """
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = regular(os.fspath(path), os.O_RDONLY)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
@@ -104,10 +108,12 @@ def _list_members(
     keep = np.ones(len(outer.type), bool)
     for row, name in enumerate(outer.names):
         base = name.rpartition(b"/")[2]
-        if outer.type[row] == REGULAR and base.lower().endswith(b".tar") and base[:1] != b".":
-            keep[row] = False
-            # By name, so that of two inner archives of one name the last counts, as in unpacking.
-            inner[_clean(name)] = row
+        if base.lower().endswith(b".tar") and base[:1] != b".":
+            _refuse_sparse(str(path), name, int(outer.type[row]))
+            if outer.type[row] == REGULAR:
+                keep[row] = False
+                # By name, so that of two of one name the last counts, as in unpacking.
+                inner[_clean(name, str(path))] = row
 
     def one(row: int) -> Listing:
         begin, size = int(outer.offset[row]), int(outer.size[row])
@@ -127,29 +133,48 @@ def _class_of(folders: list[bytes]) -> Callable[[str], str | None]:
     """The class that a folder of an archive is of: as in a tree, the first folder below what all
     have in common; the last one of all where there is but one folder."""
     parts = [text(folder).split("/") for folder in folders]
-    common = 0
-    while len(parts) > 1 and len({tuple(part[: common + 1]) for part in parts}) == 1:
-        common += 1
+    # What the first and the last in order have in common, all have.
+    ends = zip(min(parts), max(parts), strict=False) if parts else ()
+    common = len(list(takewhile(lambda pair: pair[0] == pair[1], ends)))
 
     def group(folder: str) -> str | None:
         below = folder.split("/")
-        name = below[-1] if len(parts) == 1 else below[min(common, len(below) - 1)]
-        return name or None
+        return below[min(common, len(below) - 1)] or None
 
     return group
 
 
-def _clean(name: bytes) -> bytes:
-    while name.startswith(b"./"):
-        name = name[2:]
-    return name.lstrip(b"/")
+def _refuse_sparse(where: str, name: bytes, kind: int) -> None:
+    if kind == SPARSE:
+        raise InputError(
+            f"{where}: {text(name)}: is stored as a sparse file, whose bytes are not in the archive "
+            f"as they are in the file. Unpack the archive, and pack it again without --sparse"
+        )
+
+
+def _clean(name: bytes, where: str) -> bytes:
+    """A path as it is when unpacked. Raises InputError for one that leads upwards."""
+    parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+    if b".." in parts:
+        raise InputError(
+            f"{where}: {text(name)}: has '..' in its name, which may lead out of the folder that it "
+            f"is in, so that its class is uncertain; pack the archive again without"
+        )
+    return b"/".join(parts)
 
 
 def _images(path: Path, members: Members, group: str | None, inside: str) -> Listing:
     """The images among a tar's members, a container for each folder of them. They are of the class
     `group`, or, where that is None, of those that the folders stand for."""
+    where = f"{path}: {inside}" if inside else str(path)
+    for row in np.flatnonzero(members.type == SPARSE).tolist():
+        if is_image_name(members.names[row].rpartition(b"/")[2]):
+            _refuse_sparse(where, members.names[row], SPARSE)
     rows, places, folders, names, starts, replaced, links, others = _members.images(
-        members.names.blob, members.names.starts, members.type
+        members.names.blob,
+        members.names.starts,
+        members.type,
+        lambda folder: _clean(folder, where),
     )
     class_of = _class_of(folders)
     containers = []
