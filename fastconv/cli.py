@@ -68,9 +68,17 @@ def cli() -> None:
 @with_options(*IMAGE_OPTIONS)
 @click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
 @click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
+@click.option(
+    "--check-archives",
+    is_flag=True,
+    help="First compare the archives' MD5 sums with those in files beside them, or the published.",
+)
+@click.option(
+    "--no-space-check", is_flag=True, help="Begin even where the output does not seem to fit."
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @with_options(*SHOW_OPTIONS)
-def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
+def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **given: Any) -> int:
     """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.
 
     SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
@@ -80,14 +88,20 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     from fastconv.recruits import Recruits
     from fastconv.workers import started_ahead
 
-    options = Options(**given)
+    options = Options(space_check=not no_space_check, **given)
     # Processes start while this one loads NumPy and lists the source.
     with Recruits() if dry_run else started_ahead(options.workers) as recruits:
         from fastconv.conversion import carry_out
         from fastconv.display import display_for
         from fastconv.prepare import prepare
         from fastconv.progress import Watch
-        from fastconv.tables import plan_dict, plan_table, report_table, source_lines
+        from fastconv.tables import (
+            plan_dict,
+            plan_table,
+            report_table,
+            source_lines,
+            warning_lines,
+        )
 
         _, status = _consoles()
         with display_for(status, quiet) as display:
@@ -95,6 +109,7 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
             prepared = prepare(options, watch, to_write=not dry_run)
             if not quiet:
                 _say(status, source_lines(prepared))
+                _say(status, [] if dry_run else warning_lines(prepared))
             if not dry_run:
                 report = carry_out(prepared, watch, recruits)
     if dry_run:

@@ -12,6 +12,7 @@ from fastconv import manifest as files
 from fastconv.board import ROW, Board
 from fastconv.job import Job, ShardResult, ShardTask, shard_tasks, share_plans
 from fastconv.options import Options
+from fastconv.preflight import check_space, need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.records import SLIM, class_entries
@@ -60,6 +61,10 @@ def _carry_out(
 ) -> Report:
     options = prepared.options
     header = {**facts(prepared), "files": written}
+    if options.space_check:  # before an old output makes way for one that does not fit
+        need = need_of(prepared.plans, options.recipe)
+        freed = files.removable(out) if options.overwrite else (0, 0)
+        check_space(out, need.bytes, need.files, need.exact, freed)
     files.clear_for(out, written, options.overwrite)
     workers = min(options.workers or usable_cores(), len(tasks))
     journal = files.Journal(out, header)

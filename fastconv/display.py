@@ -77,15 +77,23 @@ class Rates:
         image_rate = (progress.images - images) / span if now > then else 0.0
         byte_rate = (progress.bytes - count) / span if now > then else 0.0
         left = progress.total_images - progress.images
-        return image_rate, byte_rate, left / image_rate if image_rate > 0 else None
+        rate = image_rate
+        if not progress.total_images:
+            left, rate = progress.total_bytes - progress.bytes, byte_rate
+        return image_rate, byte_rate, max(left, 0) / rate if rate > 0 else None
 
 
 def counts(progress: Progress, rates: tuple[float, float, float | None]) -> str:
     images, count, left = rates
-    parts = [f"{progress.images:,} of {progress.total_images:,} images"]
+    parts = []
+    if progress.total_images:
+        parts.append(f"{progress.images:,} of {progress.total_images:,} images")
+    else:
+        parts.append(f"{size(progress.bytes)} of {size(progress.total_bytes)}")
     if progress.total_shards:
         parts.append(f"{progress.shards:,} of {progress.total_shards:,} shards")
-    parts.append(f"{images:,.0f} images/s")
+    if progress.total_images:
+        parts.append(f"{images:,.0f} images/s")
     if progress.total_bytes:
         parts.append(f"{size(count)}/s")
     if left is not None:
@@ -108,11 +116,14 @@ class LiveDisplay:
         self._live.__exit__(*raised)
 
     def show(self, progress: Progress) -> None:
-        if not progress.total_images:
+        done, total = progress.images, progress.total_images
+        if not total:
+            done, total = progress.bytes, progress.total_bytes
+        if not total:
             self._live.update(Text(f"{progress.phase} …"))
             return
         bar = Table.grid(expand=True)  # which ends the bar's line, as the bar itself does not
-        bar.add_row(ProgressBar(total=progress.total_images, completed=progress.images))
+        bar.add_row(ProgressBar(total=total, completed=min(done, total)))
         workers = Table.grid(padding=(0, 2))
         for number, worker in enumerate(progress.workers[:WORKERS_SHOWN]):
             shard = worker.shard if worker.state != "idle" else ""
@@ -144,7 +155,7 @@ class LineDisplay:
         if progress.phase != self._phase:
             self._say(f"{progress.phase} …")
             self._phase = progress.phase
-        elif progress.total_images and now - self._last >= LINE_SECONDS:
+        elif (progress.total_images or progress.total_bytes) and now - self._last >= LINE_SECONDS:
             self._say(f"{progress.phase}: {counts(progress, rates)}")
         else:
             return

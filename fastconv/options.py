@@ -36,7 +36,8 @@ class SourceOptions:
     ``train``, ``validation``: an archive or a folder. ``boxes``: the tar.gz, a folder of XML, or
     slim's CSV. ``validation_labels``: slim's text file, Kaggle's CSV or the devkit's tar.gz.
     ``synsets``: the class list, one a line, in label order. ``synset_text``: a text for each.
-    ``split``: "train", "validation" or "all".
+    ``split``: "train", "validation" or "all". ``use_cut_archives``: of archives of images that end
+    too early, what is whole is used.
     """
 
     source: PathLike | None = None
@@ -47,6 +48,7 @@ class SourceOptions:
     synsets: PathLike | None = None
     synset_text: PathLike | None = None
     split: Literal["train", "validation", "all"] = "all"
+    use_cut_archives: bool = False
 
     def __post_init__(self) -> None:
         if self.source is None and self.train is None and self.validation is None:
@@ -64,8 +66,9 @@ class Options(SourceOptions, ImageOptions):
     """A whole conversion, for fastconv.convert.
 
     Shard counts of None are chosen from the data (docs/formats.md, "Shards"); ``workers`` of None
-    is every core that the process may use. What is done to images, ImageOptions says. Raises
-    UsageError for values that cannot be met.
+    is every core that the process may use. ``check_archives``: compare the archives' MD5 sums with
+    the known ones first. ``space_check``: end before anything is written where the output does not
+    fit. What is done to images, ImageOptions says. Raises UsageError for values that cannot be met.
     """
 
     out: PathLike
@@ -77,6 +80,8 @@ class Options(SourceOptions, ImageOptions):
     on_error: Literal["stop", "skip"] = "stop"
     workers: int | None = None
     overwrite: bool = False
+    check_archives: bool = False
+    space_check: bool = True
 
     def __post_init__(self) -> None:
         SourceOptions.__post_init__(self)

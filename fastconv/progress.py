@@ -23,7 +23,8 @@ class Progress:
 
     ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
     images handled, of bytes of records written, and of shards that have their final names; totals
-    are 0 before the writing begins, and ``total_bytes`` is an estimate.
+    are 0 before the writing begins, and ``total_bytes`` is an estimate. While archives are checked,
+    ``bytes`` and ``total_bytes`` are of those, and images are 0.
     """
 
     phase: str
@@ -63,6 +64,12 @@ class Watch:
         self._phase, self._since = name, now
         if self._tell:
             self._tell(Progress(name, 0.0))
+
+    def reading(self, done: int, total: int) -> None:
+        """A moment of a phase that reads `total` bytes, `done` of them so far."""
+        if self._tell:
+            seconds = time.monotonic() - self._since
+            self._tell(Progress(self._phase, seconds, bytes=done, total_bytes=total))
 
     def writing(
         self, board: Board, starts: list[int], names: list[str], done: int, totals: tuple[int, int]

@@ -49,6 +49,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             "slim_threads": options.slim_threads,
             "label_offset": options.label_offset,
             "on_error": options.on_error,
+            "use_cut_archives": options.use_cut_archives,
             "images": options.recipe.as_options(),
         },
         "source": {
@@ -122,6 +123,7 @@ def make_report(
         skipped += bad
         odd += _odd(plan)
         first += len(plan.order)
+    odd += map(str, dataset.cut)
     odd += classes_without_images(prepared.plans, dataset.classes)
     if dataset.bad_boxes:
         odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
@@ -135,6 +137,7 @@ def make_report(
         dataset.bad_boxes,
         tuple(odd),
         workers,
+        cut_archives=dataset.cut,
     )
 
 
@@ -176,6 +179,7 @@ def make_manifest(
         "repaired": data["repaired_images"],
         "skipped": data["skipped_images"],
         "bad_boxes": data["bad_boxes"],
+        "cut_archives": data["cut_archives"],
         "shards": shards,
         "files": header["files"],
     }

@@ -38,7 +38,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("workers", "writer"),
     ),
     "what is to be done": ("plan", "records", "remake", "sample", "sources"),
-    "prepared": ("job", "prepare", "report"),
+    "prepared": ("job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary",),
