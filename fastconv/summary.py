@@ -157,6 +157,7 @@ def make_report(
         skipped += bad
         odd += _odd(plan)
         first += len(plan.order)
+    odd += map(str, dataset.cut)
     odd += classes_without_images(prepared.plans, dataset.classes)
     if dataset.bad_boxes:
         odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
@@ -170,6 +171,7 @@ def make_report(
         dataset.bad_boxes,
         tuple(odd),
         workers,
+        cut_archives=dataset.cut,
     )
 
 
@@ -219,6 +221,7 @@ def make_manifest(
         "repaired": data["repaired_images"],
         "skipped": data["skipped_images"],
         "bad_boxes": data["bad_boxes"],
+        "cut_archives": data["cut_archives"],
         "shards": shards,
         "files": header["files"],
     }

@@ -16,13 +16,14 @@ from fastconv.sources.archives import list_archive
 from fastconv.sources.kinds import text
 
 
-def list_folder(path: Path) -> Listing:
+def list_folder(path: Path, use_cut: bool = False) -> Listing:
     """The images below a folder. Each folder right below it is a class, named for it; images of
     deeper folders belong to the same class; images in `path` itself have no class.
 
     A ``<class>.tar`` in `path` counts as the class's folder. Symbolic links are followed, each
     real folder of a class once. Hidden files and folders are passed over. Raises InputError for
-    what cannot be read, and for a link that leads nowhere, or out of a class to what it is in.
+    what cannot be read, and for a link that leads nowhere, or out of a class to what it is in. With
+    `use_cut`, of archives that end too early what is whole is listed.
     """
     here, folders, archives, strays = _entries(path)
     above = {(status.st_dev, status.st_ino) for status in map(os.stat, _upwards(path))}
@@ -39,7 +40,7 @@ def list_folder(path: Path) -> Listing:
         parts.append(listing)
     for archive in archives:
         name = os.fsdecode(archive)
-        listing = list_archive(path / name)
+        listing = list_archive(path / name, use_cut)
         group = text(archive)[: -len(".tar")]
         containers = tuple(replace(place, group=group) for place in listing.containers)
         parts.append(replace(listing, containers=containers))
