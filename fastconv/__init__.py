@@ -13,6 +13,9 @@ from fastconv.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastconv._tfrecord import masked_crc32c as masked_crc32c
+    from fastconv.checking.findings import Finding as Finding
+    from fastconv.checking.findings import VerifyReport as VerifyReport
+    from fastconv.checking.whole import verify as verify
     from fastconv.comparison import DiffReport as DiffReport
     from fastconv.comparison import diff as diff
     from fastconv.conversion import convert as convert
@@ -25,10 +28,11 @@ if TYPE_CHECKING:
     from fastconv.errors import WorkerError as WorkerError
     from fastconv.example import encode_example as encode_example
     from fastconv.index import index_shards as index_shards
-    from fastconv.moment import Progress as Progress
     from fastconv.options import Options as Options
+    from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
+    from fastconv.repair import verify_and_repair as verify_and_repair
     from fastconv.report import Report as Report
     from fastconv.sample import make_sample as make_sample
     from fastconv.writer import RecordWriter as RecordWriter
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "masked_crc32c": "_tfrecord",
     "convert": "conversion",
+    "verify": "checking.whole",
+    "verify_and_repair": "repair",
+    "Finding": "checking.findings",
+    "VerifyReport": "checking.findings",
     "diff": "comparison",
     "DiffReport": "comparison",
     "BadImageError": "errors",
@@ -48,7 +56,7 @@ _HOMES = {
     "encode_example": "example",
     "index_shards": "index",
     "Options": "options",
-    "Progress": "moment",
+    "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",
     "Report": "report",

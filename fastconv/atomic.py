@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastconv.errors import OutputError
 
-AGAIN = "run again, with --overwrite"
+AGAIN = "run the same command again to go on"
 
 
 def output_error(path: str | os.PathLike[str], error: OSError, again: str = AGAIN) -> OutputError:

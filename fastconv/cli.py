@@ -16,12 +16,15 @@ import click
 from fastconv.cli_diff import diff
 from fastconv.cli_options import IMAGE_OPTIONS, SHOW_OPTIONS, SOURCE_OPTIONS, with_options
 from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
 
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
-STOPPED = "fastconv: interrupted; shards that are not whole were removed"
+STOPPED = (
+    "fastconv: interrupted; what is not whole was removed. Run the same command again to go on"
+)
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -37,7 +40,12 @@ def cli() -> None:
 
 @cli.command()
 @with_options(*SOURCE_OPTIONS)
-@click.option("--out", required=True, metavar="DIR", help="Folder for the output; new or empty.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="Folder for the output: new, empty, or what this very command left there unfinished.",
+)
 @click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data].")
 @click.option("--validation-shards", type=int, metavar="N", help="Validation shards.")
 @click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle.")
@@ -66,6 +74,12 @@ def cli() -> None:
 @with_options(*IMAGE_OPTIONS)
 @click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
 @click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Go on where the same command ended before, or refuse a DIR that is not empty.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @with_options(*SHOW_OPTIONS)
 def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
@@ -197,6 +211,7 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
 
 cli.add_command(diff)
+cli.add_command(verify)
 
 
 _interrupts: list[int] = []  # signals that asked this process to end

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastconv.cli_options import SHOW_OPTIONS, with_options
-from fastconv.cli_output import consoles, outcome
+from fastconv.cli_output import consoles, outcome, printable
 
 if TYPE_CHECKING:
     from fastconv.comparison import Difference, DiffReport
@@ -62,7 +62,7 @@ def diff(a: str, b: str, quiet: bool, as_json: bool, **given: Any) -> int:
     _, status = consoles()
     with display_for(status, quiet) as display:
         report = compare(a, b, on_progress=display.show, **given)
-    outcome(report.as_dict(), map(_printable, _lines(report)), quiet, as_json)
+    outcome(report.as_dict(), map(printable, _lines(report)), quiet, as_json)
     return report.exit_code
 
 
@@ -91,11 +91,6 @@ def _lines(report: DiffReport) -> Iterator[str]:
         parts = (f"{name} {count:,}" for name, count in report.features.items())
         yield f"features that differ: {', '.join(parts)}"
     yield f"{report.a} | {report.b}: {_verdict(report)}"
-
-
-def _printable(line: str) -> str:
-    """A line that a terminal shows as it is, whatever the files are called."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _verdict(report: DiffReport) -> str:

@@ -9,8 +9,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SOURCE_OPTIONS = (
-    click.argument("source", required=False),
+SOURCE_PATHS = (
     click.option("--train", metavar="PATH", help="Train images: an archive or a folder."),
     click.option("--validation", metavar="PATH", help="Validation images: an archive or a folder."),
     click.option("--boxes", metavar="PATH", help="Boxes: tar.gz or folder of XML, or slim's CSV."),
@@ -21,6 +20,10 @@ SOURCE_OPTIONS = (
     ),
     click.option("--synsets", metavar="PATH", help="The class list, one a line, in label order."),
     click.option("--synset-text", metavar="PATH", help="A text a class: <class><tab><text>."),
+)
+SOURCE_OPTIONS = (
+    click.argument("source", required=False),
+    *SOURCE_PATHS,
     click.option(
         "--split",
         type=click.Choice(["train", "validation", "all"]),

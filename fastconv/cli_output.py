@@ -49,3 +49,8 @@ def outcome(
         return  # who asked has read enough
     except OSError as error:
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+
+
+def printable(line: str) -> str:
+    """A line that a terminal shows as it is, whatever the files are called."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -1,28 +1,36 @@
-"""The job, top to bottom: list, plan, write, and say what was done."""
+"""The job, top to bottom: list, plan, see what is there, write the rest, say what was done."""
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastconv import manifest as files
-from fastconv.board import ROW, Board
-from fastconv.job import Job, ShardResult, ShardTask, shard_tasks, share_plans
+from fastconv.job import ShardResult, ShardTask, shard_tasks
+from fastconv.journal import Journal, labels_text
 from fastconv.options import Options
+from fastconv.past import Past, look_back, what_is_amiss
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
-from fastconv.records import SLIM, class_entries
 from fastconv.recruits import Recruits
-from fastconv.report import Report
-from fastconv.summary import class_counts, facts, make_manifest, make_report, shard_line
-from fastconv.workers import SHARD_MODULE, Crew, started_ahead, usable_cores
+from fastconv.report import ClassCounts, Report
+from fastconv.summary import (
+    class_counts,
+    facts,
+    journal_line,
+    make_manifest,
+    make_report,
+    result_of,
+)
+from fastconv.workers import started_ahead, usable_cores
+from fastconv.writing import write_shards
 
 
 def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
-    """Convert a dataset to TFRecord shards with their indexes, labels and a manifest.
+    """Convert a dataset to TFRecord shards with their indexes, labels and a manifest, or go on
+    with doing so where an earlier run of the same job ended.
 
     ``on_progress`` is called with a Progress a few times a second, in the calling thread; what it
     raises ends the job. Nothing is printed; no signal handler, start method or thread of the
@@ -38,97 +46,92 @@ def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
 
 def carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> Report:
     """The writing part of convert."""
-    options = prepared.options
-    out = options.out_path
     tasks = shard_tasks(list(prepared.plans))
     written = [
         *(f"{folder}/{task.name}" for task in tasks for folder in files.FOLDERS),
         files.LABELS,
         files.MANIFEST,
     ]
-    with files.locked(out):
-        return _carry_out(prepared, watch, recruits, out, tasks, written)
+    header = {**facts(prepared), "files": written}
+    with files.locked(prepared.options.out_path):
+        report = _carry_out(prepared, tasks, header, watch, recruits)
+    return replace(report, seconds=watch.seconds, phases=watch.phases)
 
 
 def _carry_out(
     prepared: Prepared,
+    tasks: list[ShardTask],
+    header: dict[str, Any],
     watch: Watch,
     recruits: Recruits,
-    out: Path,
-    tasks: list[ShardTask],
-    written: list[str],
 ) -> Report:
-    options = prepared.options
-    header = {**facts(prepared), "files": written}
-    files.clear_for(out, written, options.overwrite)
-    workers = min(options.workers or usable_cores(), len(tasks))
-    journal = files.Journal(out, header)
+    options, out = prepared.options, prepared.options.out_path
+    labels = prepared.dataset.classes.names
+    past = None
+    if options.overwrite:
+        files.clear_for(out, header["files"], overwrite=True)
+    else:
+        past = look_back(out, header, options.resume)
+    kept, rewritten = _kept(out, past, tasks, options.on_error == "skip")
+    todo = [task for task in tasks if task.name not in kept]
+    workers = min(options.workers or usable_cores(), len(todo))
+
+    def account(results: dict[str, ShardResult]) -> tuple[Report, dict[str, ClassCounts]]:
+        in_order = [results[task.name] for task in tasks]
+        counts = class_counts(prepared, in_order)
+        report = make_report(prepared, in_order, counts, out, workers)
+        return replace(
+            report,
+            kept_shards=len(kept),
+            kept_records=sum(result.records for result in kept.values()),
+            kept_bytes=sum(result.bytes for result in kept.values()),
+            rewritten=rewritten,
+        ), counts
+
+    if past and past.is_finished and not todo and _holds(out / files.LABELS, labels_text(labels)):
+        return account(kept)[0]
+    journal = Journal(out, header, [journal_line(result) for result in kept.values()])
     try:
-        results = _write(prepared, out, tasks, workers, watch, recruits, journal)
+        watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
+        results = dict(kept)
+        if todo:
+            for result in write_shards(prepared, out, todo, workers, watch, recruits):
+                results[result.task.name] = result
+                journal.add(journal_line(result))
         watch.phase("finishing")
-        counts = class_counts(prepared, results)
-        report = make_report(prepared, results, counts, out, workers)
-        labels = prepared.dataset.classes.names
-        journal.finish(make_manifest(prepared, header, report, results, counts), labels)
+        report, counts = account(results)
+        in_order = [results[task.name] for task in tasks]
+        journal.finish(make_manifest(prepared, header, report, in_order, counts), labels)
         watch.phase("done")
     finally:
         journal.close()
         with suppress(OSError):  # whatever ended the job is the error to report
             files.remove_partial(out)
-    return replace(report, seconds=watch.seconds, phases=watch.phases)
+    return report
 
 
-def _write(
-    prepared: Prepared,
-    out: Path,
-    tasks: list[ShardTask],
-    workers: int,
-    watch: Watch,
-    recruits: Recruits,
-    journal: files.Journal,
-) -> list[ShardResult]:
-    """Have every shard written; results in the order of the tasks."""
-    options, dataset = prepared.options, prepared.dataset
-    recipe = options.recipe
-    entries = class_entries(dataset.classes, options.label_offset)
-    if recipe.alters:  # then records say what is stored; otherwise what slim says of every image
-        entries += class_entries(dataset.classes, options.label_offset, gray=True)
-    watch.phase("writing")
-    with ExitStack() as stack:
-        plan_fd = share_plans(
-            list(prepared.plans), dataset.classes, SLIM, entries, options.label_offset
-        )
-        stack.callback(os.close, plan_fd)
-        board = Board.create(workers)
-        stack.callback(os.close, board.fd)
-        job = Job(plan_fd)
+def _kept(
+    out: Path, past: Past | None, tasks: list[ShardTask], skips: bool
+) -> tuple[dict[str, ShardResult], tuple[tuple[str, str], ...]]:
+    """(the shards that need not be written again, those that must be although they were done, with
+    the reasons)."""
+    kept, rewritten = {}, []
+    for task in tasks:
+        line = past.shards.get(task.name) if past else None
+        if line is None:
+            continue
+        reason = what_is_amiss(out, line)
+        if not reason and line["skipped"] and not skips:
+            reason = "has images skipped, which --on-error stop does not allow"
+        if reason:
+            rewritten.append((task.name, reason))
+        else:
+            kept[task.name] = result_of(task, line)
+    return kept, tuple(rewritten)
 
-        def in_hand(worker: int, task: ShardTask | None) -> str:
-            row = board.of(worker)[ROW]
-            if task is None:
-                return " before it had a shard in hand"
-            if not task.start <= row < task.stop:
-                return f" with {task.name} in hand, at none of its records; it was not written"
-            return (
-                f" with {job.describe(row)} in hand, record {row - task.start} of {task.name}, "
-                f"which was not written"
-            )
 
-        def arguments(worker: int) -> tuple[Any, ...]:
-            skip = options.on_error == "skip"
-            return worker, str(out), str(out / files.PARTIAL), skip, recipe
-
-        start = (SHARD_MODULE, "open_job")
-        crew = stack.enter_context(
-            Crew(workers, start, arguments, (plan_fd, board.fd), in_hand, recruits)
-        )
-        recruits.dismiss()
-        results: dict[str, ShardResult] = {}
-        starts, names = [task.start for task in tasks], [task.name for task in tasks]
-        totals = (sum(len(plan.order) for plan in prepared.plans), prepared.output_bytes)
-        for task, result in crew.run(
-            tasks, lambda: watch.writing(board, starts, names, len(results), totals)
-        ):
-            results[task.name] = result
-            journal.add({"shard": shard_line(result)})
-    return [results[task.name] for task in tasks]
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False

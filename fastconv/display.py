@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fastconv.moment import Progress
+from fastconv.progress import Progress
 
 LINE_SECONDS = 10.0
 RATE_SECONDS = 5.0  # rates shown are of so many seconds

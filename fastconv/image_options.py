@@ -132,3 +132,15 @@ class ImageOptions:
             pixels_max=self.max_pixels or PIXELS_MAX,
             exact=self.exact,
         )
+
+
+def given_again(images: dict[str, Any]) -> dict[str, Any]:
+    """The ImageOptions of which Recipe.as_options said ``images``: without those that do nothing
+    where they are not needed."""
+    defaults = Recipe().as_options()
+    always = ("exif", "check", "grayscale", "max_pixels")
+    return {
+        name: value
+        for name, value in images.items()
+        if name in always or value != defaults.get(name)
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
@@ -13,29 +13,32 @@ if TYPE_CHECKING:
     from fastconv.catalog import Classes
     from fastconv.geometry import BoxArray
     from fastconv.plan import SplitPlan
-    from fastconv.records import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """One shard: its file's name, its split, and its rows [start, stop) of the whole plan."""
+    """One shard: its file's name, its split, and its rows [start, stop) of the whole plan; and, of
+    one that is written again, the (bytes, CRC32C) that it must come to."""
 
     name: str
     split: str
     start: int
     stop: int
+    expected: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
 class ShardResult:
-    """What was written. ``crc32c`` is of the whole file; ``repaired`` and ``skipped`` hold
-    (row of the plan, whereabouts, reason) of images; ``changes``: how many images were changed, by
-    kind; ``boxes_lost``: those of which nothing was left in an image that was cut."""
+    """What was written. ``crc32c`` is of the whole file, ``index_crc32c`` of its index;
+    ``repaired`` and ``skipped`` hold (row of the plan, whereabouts, reason) of images; ``changes``:
+    how many images were changed, by kind; ``boxes_lost``: those of which nothing was left in an
+    image that was cut."""
 
     task: ShardTask
     records: int = 0
     bytes: int = 0
     crc32c: int = 0
+    index_crc32c: int = 0
     repaired: list[tuple[int, str, str]] = field(default_factory=list)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
@@ -45,16 +48,16 @@ class ShardResult:
 def share_plans(
     plans: list[SplitPlan],
     classes: Classes,
-    schema: Schema,
+    keys: dict[str, str],
     entries: list[bytes],
     label_offset: int,
 ) -> int:
     """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
 
     Columns are in the order of the records, so that a shard is a slice of each and a worker
-    touches only what it is writing. ``entries`` are the classes' (records.class_entries), and
-    behind them, where there are twice as many, those of their grayscale images. Returns the
-    segment's file descriptor.
+    touches only what it is writing. ``keys``: the schema's features (records.Schema.as_dict).
+    ``entries`` are the classes' (records.class_entries), and behind them, where there are twice as
+    many, those of their grayscale images. Returns the segment's file descriptor.
     """
     import numpy as np
 
@@ -100,7 +103,6 @@ def share_plans(
         "block_start": blocks.starts,
         "block": blocks.blob,
     }
-    keys = {key: name.decode() for key, name in asdict(schema).items()}
     return shared.share(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
         {"keys": keys, "gray_block": len(entries) - len(classes)},
@@ -139,7 +141,8 @@ class Job:
         if hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)
 
-    def _text(self, name: str, row: int) -> str:
+    def text(self, name: str, row: int) -> str:
+        """A row of a column of names."""
         starts = self.columns[f"{name}_start"]
         name_bytes = bytes(self.columns[name][starts[row] : starts[row + 1]])
         return name_bytes.decode("utf-8", "surrogateescape")
@@ -153,15 +156,15 @@ class Job:
 
     def name(self, row: int) -> str:
         """The base name of a record's image."""
-        return self._text("name", row)
+        return self.text("name", row)
 
     def describe(self, row: int) -> str:
         """Where a record's image comes from, for people."""
         container = self.columns["container"][row]
         return whereabouts(
-            self._text("path", self.columns["container_file"][container]),
+            self.text("path", self.columns["container_file"][container]),
             bool(self.columns["container_is_folder"][container]),
-            self._text("inside", container),
+            self.text("inside", container),
             self.name(row),
             self.columns["offset"][row],
         )

@@ -1,7 +1,6 @@
 """What was written, with counts and checksums: the file that says what an output holds.
 
-While a job runs, ``manifest.journal`` grows beside where the manifest will be: its first line
-names every file that the job may write, and each shard adds a line when it has its final name.
+While a job runs, ``manifest.journal`` (fastconv.journal) grows where the manifest will be.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from fastconv.atomic import output_error, sync_folder, write_file
+from fastconv.atomic import output_error, write_file
 from fastconv.errors import OutputError
 from fastconv.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 TOOL = f"fastconv {__version__}"
 MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
@@ -34,18 +33,22 @@ NOT_CONTENT = ("lost+found",)
 
 
 def contents(out: Path) -> list[str]:
-    """Names in `out` that make it more than an empty folder; OutputError if it is none."""
+    """Names in `out` that make it more than an empty folder; OutputError if it is none. Folders
+    of an output that are empty, as a job leaves them that ended before its journal, are nothing.
+    """
     try:
         names = sorted(entry.name for entry in out.iterdir())
+        return [name for name in names if not _is_nothing(out, name)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise output_error(out, error) from None
-    return [name for name in names if name not in NOT_CONTENT and not _is_hidden(name)]
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") and name != PARTIAL
+def _is_nothing(out: Path, name: str) -> bool:
+    if name in NOT_CONTENT or name.startswith("."):
+        return True
+    return name in FOLDERS and (out / name).is_dir() and not any((out / name).iterdir())
 
 
 def _written_before(out: Path) -> Iterator[str]:
@@ -60,7 +63,7 @@ def _written_before(out: Path) -> Iterator[str]:
         if name == JOURNAL:
             data, _, _ = data.partition(b"\n")
         if data or name == MANIFEST:
-            yield from _parse(out / name, data).get("files", [])
+            yield from parse(out / name, data).get("files", [])
 
 
 def _are_ours(names: object) -> bool:
@@ -70,7 +73,8 @@ def _are_ours(names: object) -> bool:
     )
 
 
-def _parse(path: Path, data: bytes) -> dict[str, Any]:
+def parse(path: Path, data: bytes) -> dict[str, Any]:
+    """A manifest, or a journal's first line. OutputError where it is none of fastconv's."""
     try:
         value: dict[str, Any] = json.loads(data)
         ours = isinstance(value, dict) and str(value.get("tool", "")).startswith("fastconv ")
@@ -177,47 +181,3 @@ def locked(out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-class Journal:
-    """The journal of a running job, which lets a later one know what is whole."""
-
-    def __init__(self, out: Path, header: dict[str, Any]) -> None:
-        """Make the folders of an output and begin its journal. OutputError where that fails."""
-        self._out = out
-        try:
-            for name in (*FOLDERS, PARTIAL):
-                (out / name).mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = (out / JOURNAL).open("wb")
-        except OSError as error:
-            raise output_error(error.filename or out, error) from None
-        self.add(header)
-
-    def add(self, line: dict[str, Any]) -> None:
-        """Append a line, and have it on disk before returning."""
-        try:
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise output_error(self._out / JOURNAL, error) from None
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):  # what could not be flushed was reported by add()
-            self._file.close()
-
-    def finish(self, manifest: dict[str, Any], labels: Iterable[str]) -> None:
-        """Write labels and manifest, and take the journal away: the output is whole."""
-        out, partial = self._out, self._out / PARTIAL
-        text = "".join(f"{name}\n" for name in labels)
-        write_file(out / LABELS, text.encode("utf-8", "surrogateescape"), partial / LABELS)
-        for name in FOLDERS:
-            sync_folder(out / name)
-        write_file(out / MANIFEST, dump(manifest), partial / MANIFEST)
-        self.close()
-        try:
-            (out / JOURNAL).unlink()
-            remove_partial(out)
-        except OSError as error:
-            raise output_error(out / JOURNAL, error) from None
-        sync_folder(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastconv.errors import UsageError
 from fastconv.image_options import ImageOptions, check_whole
@@ -64,8 +64,9 @@ class Options(SourceOptions, ImageOptions):
     """A whole conversion, for fastconv.convert.
 
     Shard counts of None are chosen from the data (docs/formats.md, "Shards"); ``workers`` of None
-    is every core that the process may use. What is done to images, ImageOptions says. Raises
-    UsageError for values that cannot be met.
+    is every core that the process may use. Where ``out`` holds what the same job left when it was
+    ended, ``resume`` goes on from there; ``overwrite`` replaces whatever fastconv wrote. What is
+    done to images, ImageOptions says. Raises UsageError for values that cannot be met.
     """
 
     out: PathLike
@@ -77,6 +78,7 @@ class Options(SourceOptions, ImageOptions):
     on_error: Literal["stop", "skip"] = "stop"
     workers: int | None = None
     overwrite: bool = False
+    resume: bool = True
 
     def __post_init__(self) -> None:
         SourceOptions.__post_init__(self)
@@ -92,6 +94,19 @@ class Options(SourceOptions, ImageOptions):
         check_whole("seed", self.seed, 0)
         if self.on_error not in ("stop", "skip"):
             raise UsageError(f"--on-error is stop or skip, not {self.on_error!r}")
+
+    def as_facts(self) -> dict[str, Any]:
+        """What a manifest says of them: all that can change what is written."""
+        return {
+            "split": self.split,
+            "train_shards": self.train_shards,
+            "validation_shards": self.validation_shards,
+            "seed": self.seed,
+            "slim_threads": self.slim_threads,
+            "label_offset": self.label_offset,
+            "on_error": self.on_error,
+            "images": self.recipe.as_options(),
+        }
 
     @property
     def out_path(self) -> Path:

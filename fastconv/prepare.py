@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass
 
 from fastconv.errors import InputError
-from fastconv.manifest import refuse_occupied
+from fastconv.manifest import FORMAT, TOOL
 from fastconv.options import Options, Split
+from fastconv.past import look_back
 from fastconv.plan import SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
 from fastconv.sources.assemble import Dataset, load
@@ -41,10 +42,12 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     """List the source and plan the shards; nothing is written.
 
     Raises InputError, naming the file, where something is missing or damaged, and OutputError
-    where the output holds something already, unless it is to be overwritten or `to_write` is off.
+    where the output holds something that this job cannot go on from, unless it is to be overwritten
+    or `to_write` is off.
     """
-    if not options.overwrite and to_write:
-        refuse_occupied(options.out_path)  # now, and not after an hour of listing
+    if not options.overwrite and to_write:  # now, and not after an hour of listing
+        facts = {"tool": TOOL, "format": FORMAT, "options": options.as_facts()}
+        look_back(options.out_path, facts, options.resume)
     workers = options.workers or usable_cores()
     dataset = load(options, watch.phase, in_parallel(workers))
     watch.phase("planning")

@@ -1,13 +1,44 @@
-"""What a running conversion tells whoever watches it."""
+"""What a running job tells whoever watches it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from fastconv.board import BYTES, RECORDS, ROW, STATE, STATE_NAMES, Board
-from fastconv.moment import OnProgress as OnProgress
-from fastconv.moment import Progress as Progress
-from fastconv.moment import WorkerState as WorkerState
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """``state``: idle, writing or syncing. ``shard``: the name of the one in hand."""
+
+    state: str
+    shard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a conversion, or of another long job.
+
+    ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
+    images handled, of bytes of records written, and of shards that have their final names; totals
+    are 0 before the writing begins, and ``total_bytes`` is an estimate. Where shards are compared,
+    bytes are those read, and images are not always counted.
+    """
+
+    phase: str
+    seconds: float
+    images: int = 0
+    total_images: int = 0
+    bytes: int = 0
+    total_bytes: int = 0
+    shards: int = 0
+    total_shards: int = 0
+    workers: tuple[WorkerState, ...] = field(default=())
+
+
+OnProgress = Callable[[Progress], None]
 
 
 class Watch:
@@ -33,6 +64,12 @@ class Watch:
         self._phase, self._since = name, now
         if self._tell:
             self._tell(Progress(name, 0.0))
+
+    def reading(self, done: int, total: int) -> None:
+        """A moment of a phase that reads `total` bytes, `done` of them so far."""
+        if self._tell:
+            seconds = time.monotonic() - self._since
+            self._tell(Progress(self._phase, seconds, bytes=done, total_bytes=total))
 
     def writing(
         self, board: Board, starts: list[int], names: list[str], done: int, totals: tuple[int, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fastconv import _tfrecord
 from fastconv.catalog import Classes
@@ -25,6 +25,9 @@ class Schema:
     xmax: bytes
     ymax: bytes
     box_label: bytes
+
+    def as_dict(self) -> dict[str, str]:
+        return {key: name.decode() for key, name in asdict(self).items()}
 
     @property
     def keys(self) -> tuple[bytes, ...]:

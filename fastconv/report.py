@@ -19,11 +19,14 @@ NAMED_AT_MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class ImageNote:
-    """An image that was not stored as it was: its split, its whereabouts, and why."""
+    """An image that was not stored as it was: its split, its whereabouts, and why; the shard that
+    it was planned for, and its place among that shard's images, from 0, where it was for any."""
 
     split: str
     image: str
     reason: str
+    shard: str | None = None
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class SplitReport:
 class Report:
     """What fastconv.convert returns. ``bad_boxes``: annotation files left out, each with the
     reason; ``odd``: what a person may want to look at, in words; ``seconds``: of the whole job, and
-    ``phases``: of its parts, listing, reading (of boxes), planning, writing and finishing."""
+    ``phases``: of its parts, listing, reading (of boxes), planning, writing and finishing.
+    ``kept_shards``: those that an earlier run had left whole, with their records and bytes;
+    ``rewritten``: shards that it had done, but that were not kept, each with the reason."""
 
     out: Path
     splits: tuple[SplitReport, ...]
@@ -61,6 +66,10 @@ class Report:
     workers: int
     seconds: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
+    kept_shards: int = 0
+    kept_records: int = 0
+    kept_bytes: int = 0
+    rewritten: tuple[tuple[str, str], ...] = ()
 
     @property
     def found(self) -> int:
@@ -102,6 +111,8 @@ class Report:
             "seconds": round(self.seconds, 3),
             "phases": {kind: round(spent, 3) for kind, spent in self.phases.items()},
             "workers": self.workers,
+            "kept_shards": self.kept_shards,
+            "rewritten": [list(item) for item in self.rewritten],
             "splits": [
                 {name: getattr(split, name) for name in SplitReport.__slots__}
                 for split in self.splits
@@ -113,8 +124,8 @@ class Report:
         }
 
 
-def _note(note: ImageNote) -> dict[str, str]:
-    return {"split": note.split, "image": note.image, "reason": note.reason}
+def _note(note: ImageNote) -> dict[str, Any]:
+    return {name: getattr(note, name) for name in ImageNote.__slots__}
 
 
 # The classes that a shard has records of, rows of the class list, and how many of each.

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fastconv._tfrecord import RecordFile
-from fastconv.atomic import output_error, write_file
+from fastconv._tfrecord import RecordFile, crc32c
+from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.board import IDLE, NO_ROW, ROW, STATE, SYNCING, WRITING, Board
+from fastconv.errors import InputError
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.recipe import Recipe
 from fastconv.rows import RowWriter
@@ -57,12 +58,16 @@ def write_shard(
             rows.write(task, file, result)
             board[ROW], board[STATE] = NO_ROW, SYNCING
             file.finish()
+            _must_be(task, file)
         finally:
             os.close(fd)
-        # The index first: a shard that is there always has its index.
-        index = out / "idx_dir" / task.name
-        write_file(index, file.index(), partial / f"{task.name}.index")
+        # The index first: a shard that is there always has its index. Both names are to last before
+        # the journal claims them.
+        lines = file.index()
+        write_file(out / "idx_dir" / task.name, lines, partial / f"{task.name}.index")
+        sync_folder(out / "idx_dir")
         temporary.replace(final)
+        sync_folder(final.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -72,4 +77,15 @@ def write_shard(
     board[STATE] = IDLE
     job.let_go()
     result.records, result.bytes, result.crc32c = file.records, file.bytes, file.crc32c
+    result.index_crc32c = crc32c(lines)
     return result
+
+
+def _must_be(task: ShardTask, file: RecordFile) -> None:
+    if task.expected not in (None, (file.bytes, file.crc32c)):
+        size, crc = task.expected or (0, 0)
+        raise InputError(
+            f"{task.name}: its images give other bytes than when it was first written "
+            f"({file.bytes} of CRC32C {file.crc32c:08x}, not {size} of {crc:08x}): the source's "
+            f"images are not the same, or what decodes and encodes them; nothing was replaced"
+        )

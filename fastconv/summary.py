@@ -6,11 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import numpy as np
 
 from fastconv import manifest as files
 from fastconv.errors import OutputError
-from fastconv.job import ShardResult
+from fastconv.job import ShardResult, ShardTask
+from fastconv.journal import labels_text
+from fastconv.past import NOTES
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
 from fastconv.report import (
@@ -30,33 +33,65 @@ def shard_line(result: ShardResult) -> dict[str, Any]:
         "records": result.records,
         "bytes": result.bytes,
         "crc32c": f"{result.crc32c:08x}",
+        "index_crc32c": f"{result.index_crc32c:08x}",
+        "changes": dict(sorted(result.changes.items())),
+        "boxes_lost": result.boxes_lost,
     }
+
+
+def journal_line(result: ShardResult) -> dict[str, Any]:
+    """All that is known of a shard: result_of gives it back."""
+    first = result.task.start
+    notes = {
+        kind: [[row - first, image, why] for row, image, why in getattr(result, kind)]
+        for kind in NOTES
+    }
+    return {"shard": {**shard_line(result), **notes}}
+
+
+def result_of(task: ShardTask, line: dict[str, Any]) -> ShardResult:
+    """A shard's result from what a journal or a manifest said of it (fastconv.past)."""
+    repaired, skipped = (
+        [(row + task.start, image, why) for row, image, why in line[kind]] for kind in NOTES
+    )
+    return ShardResult(
+        task,
+        line["records"],
+        line["bytes"],
+        int(line["crc32c"], 16),
+        int(line["index_crc32c"], 16),
+        repaired,
+        skipped,
+        line["changes"],
+        line["boxes_lost"],
+    )
 
 
 def facts(prepared: Prepared) -> dict[str, Any]:
     """What a manifest says before anything is written. Nothing that differs from run to run, such
     as a clock or the number of workers, stands in it."""
-    options, found = prepared.options, prepared.dataset.found
+    found = prepared.dataset.found
     names = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
     return {
         "format": files.FORMAT,
         "tool": files.TOOL,
-        "options": {
-            "split": options.split,
-            "train_shards": options.train_shards,
-            "validation_shards": options.validation_shards,
-            "seed": options.seed,
-            "slim_threads": options.slim_threads,
-            "label_offset": options.label_offset,
-            "on_error": options.on_error,
-            "images": options.recipe.as_options(),
-        },
+        "options": prepared.options.as_facts(),
+        "plan": [
+            {
+                "split": plan.catalog.split,
+                "images": len(plan.order),
+                "shards": plan.shard_count,
+                "slim_threads": plan.threads,
+            }
+            for plan in prepared.plans
+        ],
         "source": {
             "kind": found.kind,
             **{name: _source_file(getattr(found, name)) for name in names},
             "fingerprint": prepared.fingerprint,
         },
         "classes": len(prepared.dataset.classes),
+        "labels_crc32c": f"{crc32c.crc32c(labels_text(prepared.dataset.classes.names)):08x}",
     }
 
 
@@ -97,8 +132,8 @@ def make_report(
     for plan in prepared.plans:
         catalog = plan.catalog
         own = [result for result in results if result.task.split == catalog.split]
-        mended = [ImageNote(catalog.split, i, why) for r in own for _, i, why in r.repaired]
-        bad = [ImageNote(catalog.split, i, why) for r in own for _, i, why in r.skipped]
+        mended = [note for result in own for note in _notes(result, "repaired")]
+        bad = [note for result in own for note in _notes(result, "skipped")]
         bad += [ImageNote(catalog.split, image, "has no label") for image in catalog.unlabelled]
         lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
         boxes = (
@@ -136,6 +171,14 @@ def make_report(
         tuple(odd),
         workers,
     )
+
+
+def _notes(result: ShardResult, kind: str) -> list[ImageNote]:
+    task = result.task
+    return [
+        ImageNote(task.split, image, why, task.name, row - task.start)
+        for row, image, why in getattr(result, kind)
+    ]
 
 
 def _changes(results: list[ShardResult]) -> dict[str, int]:

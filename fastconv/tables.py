@@ -126,13 +126,16 @@ def report_table(report: Report) -> tuple[Table, list[str]]:
             f"{split.boxes:,}",
             size(split.bytes),
         )
-    rate = report.written / max(report.seconds, 1e-9)
-    speed = size(report.bytes / max(report.seconds, 1e-9))
-    workers = f"{report.workers} worker{'s' if report.workers > 1 else ''}"
-    lines = [
-        f"{report.out}: {report.written:,} images in {duration(report.seconds)} with {workers}: "
-        f"{rate:,.0f} images/s, {speed}/s"
-    ]
+    lines = _resumed(report)
+    images = report.written - report.kept_records
+    if report.kept_shards < sum(split.shards for split in report.splits):
+        rate = images / max(report.seconds, 1e-9)
+        speed = size((report.bytes - report.kept_bytes) / max(report.seconds, 1e-9))
+        workers = f"{report.workers} worker{'s' if report.workers > 1 else ''}"
+        lines.append(
+            f"{report.out}: {images:,} images in {duration(report.seconds)} with {workers}: "
+            f"{rate:,.0f} images/s, {speed}/s"
+        )
     for split in report.splits:
         if split.changes:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in split.changes.items())
@@ -149,3 +152,20 @@ def report_table(report: Report) -> tuple[Table, list[str]]:
         if len(notes) > NOTES_SHOWN:
             lines.append(f"{kind}: and {len(notes) - NOTES_SHOWN} more, all in manifest.json")
     return table, lines
+
+
+def _resumed(report: Report) -> list[str]:
+    """What was kept of an earlier run, and why."""
+    if not report.kept_shards and not report.rewritten:
+        return []
+    shards = sum(split.shards for split in report.splits)
+    why = "by their records in the manifest or journal, sizes and indexes"
+    if report.kept_shards == shards:
+        return [
+            f"{report.out}: all {shards:,} shards were there, whole {why}; none had to be written"
+        ]
+    lines = [f"resumed: {report.kept_shards:,} of {shards:,} shards kept, whole {why}"]
+    lines += [f"rewritten: {name} {why}" for name, why in report.rewritten[:NOTES_SHOWN]]
+    if len(report.rewritten) > NOTES_SHOWN:
+        lines.append(f"rewritten: and {len(report.rewritten) - NOTES_SHOWN:,} more")
+    return lines

@@ -49,7 +49,7 @@ def test_json_is_all_of_standard_output(mini: Path, tmp_path: Path) -> None:
     summary = json.loads(fastconv("shards", mini, "--out", out, "--json").stdout)
     assert (summary["found"], summary["written"], summary["exit_code"]) == (80, 80, 0)
     assert [split["split"] for split in summary["splits"]] == ["train", "validation"]
-    failed = fastconv("shards", mini, "--out", out, "--json", code=4)
+    failed = fastconv("shards", mini, "--out", out, "--json", "--no-resume", code=4)
     assert json.loads(failed.stdout)["exit_code"] == 4
 
 
@@ -69,7 +69,9 @@ def test_a_dry_run_writes_nothing(mini: Path, tmp_path: Path) -> None:
         assert abs(split["bytes"] - written) < 0.02 * written
     # The plan of an output that is there can be looked at; it cannot be written over.
     fastconv(*words)
-    assert "already holds something" in fastconv(*words[:4], code=4).stderr
+    refused = fastconv(*words[:4], code=4).stderr
+    assert "holds what another job wrote: train: shards were 3, are 1. Go on with the" in refused
+    assert "already holds something" in fastconv(*words[:4], "--no-resume", code=4).stderr
 
 
 def test_overwrite_replaces_only_what_the_tool_wrote(mini: Path, tmp_path: Path) -> None:

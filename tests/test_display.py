@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from fastconv.display import LiveDisplay, Rates, counts
-from fastconv.moment import Progress
+from fastconv.progress import Progress
 
 BYTES_ALONE = [
     Progress("comparing", 1.0, 0, 0, 1_000_000, 9_000_000, 1, 9),

@@ -143,7 +143,7 @@ def test_after_any_end_overwrite_makes_a_whole_output(slow: Path, tmp_path: Path
     done = subprocess.run(
         command("shards", small.parent, "--out", out), capture_output=True, text=True, cwd=ROOT
     )
-    assert done.returncode == 4 and "already holds something" in done.stderr
+    assert done.returncode == 4 and "holds what another job wrote" in done.stderr
     done = subprocess.run(
         command("shards", small.parent, "--out", out, "--overwrite"),
         capture_output=True,
@@ -183,7 +183,7 @@ def test_a_full_disk(mini: Path, tmp_path: Path, workers: int, megabytes: float)
     )
     assert done.returncode == 4, done.stderr
     assert (
-        "No space left on device; free some space, then run again, with --overwrite" in done.stderr
+        "No space left on device; free some space, then run the same command again" in done.stderr
     )
     assert str(tmp_path / "disk") in done.stderr.splitlines()[-1]
     left = [Path(line).name for line in done.stdout.split() if line.startswith("/")]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastconv.errors import OutputError
+from fastconv.journal import Journal
 from fastconv.manifest import (
     FOLDERS,
     JOURNAL,
@@ -19,7 +20,6 @@ from fastconv.manifest import (
     MANIFEST,
     PARTIAL,
     TOOL,
-    Journal,
     clear_for,
     contents,
     dump,
@@ -50,7 +50,7 @@ def finished(out: Path, files: list[str] = FILES) -> Path:
 
 def broken_off(out: Path, written: list[str]) -> Path:
     """An output that a killed job left: its journal, some shards, and something half done."""
-    journal = Journal(out, {"format": 1, "tool": TOOL, "files": FILES})
+    journal = Journal(out, {"format": 1, "tool": TOOL, "files": FILES}, [])
     for name in written:
         (out / name).write_text(f"old {name}")
         journal.add({"shard": name})
@@ -74,15 +74,27 @@ def test_empty_folders(tmp_path: Path) -> None:
     assert everything(tmp_path) == [".git", ".nfs0001", "lost+found"]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "data_dir", MANIFEST, JOURNAL, PARTIAL, "lost"])
+def test_what_a_job_leaves_that_ended_before_its_journal(tmp_path: Path) -> None:
+    for name in (*FOLDERS, PARTIAL):
+        (tmp_path / name).mkdir()
+    (tmp_path / PARTIAL / "half").touch()
+    assert contents(tmp_path) == []
+    Journal(tmp_path, {}, []).close()
+    assert everything(tmp_path) == sorted([*FOLDERS, PARTIAL, JOURNAL])
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data_dir", MANIFEST, JOURNAL, "lost"])
 def test_occupied_folders(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
+    if name in FOLDERS:
+        (tmp_path / name / "x").mkdir()
     assert contents(tmp_path) == [name]
     with pytest.raises(OutputError, match=rf"{tmp_path}: already holds something \({name}\)"):
         refuse_occupied(tmp_path)
+    before = everything(tmp_path)
     with pytest.raises(OutputError, match="--overwrite"):
         clear_for(tmp_path, FILES, overwrite=False)
-    assert everything(tmp_path) == [name]
+    assert everything(tmp_path) == before
 
 
 def test_only_some_names_are_shown(tmp_path: Path) -> None:
@@ -138,8 +150,8 @@ def test_a_broken_off_output_is_cleared(tmp_path: Path, written: int) -> None:
 def test_a_job_broken_off_over_another(tmp_path: Path) -> None:
     """The old manifest and the new journal: what either names is ours."""
     old = ["data_dir/train-00000-of-00009", MANIFEST]
-    out = finished(tmp_path, old)
-    broken_off(out, FILES[:2])
+    out = broken_off(tmp_path, FILES[:2])
+    finished(tmp_path, old)
     clear_for(out, FILES, overwrite=True)
     assert everything(out) == ["data_dir", "idx_dir"]
 
@@ -276,7 +288,7 @@ def test_removing_unfinished_files(tmp_path: Path) -> None:
 
 def test_a_journals_way(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    journal = Journal(out, {"tool": TOOL, "files": FILES})
+    journal = Journal(out, {"tool": TOOL, "files": FILES}, [])
     assert everything(out) == sorted([*FOLDERS, PARTIAL, JOURNAL])
     journal.add({"shard": {"name": "train-00000-of-00002", "text": "ü\n"}})
     lines = (out / JOURNAL).read_bytes().splitlines()
@@ -302,28 +314,40 @@ def test_every_line_is_on_disk_before_add_returns(
     real = os.fsync
 
     def fsync(fd: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{fd}").read_bytes())
+        path = Path(f"/proc/self/fd/{fd}")
+        if not path.is_dir():
+            synced.append(path.read_bytes())
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    journal = Journal(tmp_path, {"n": 0})
-    for n in range(1, 3):
+    journal = Journal(tmp_path, {"n": 0}, [{"n": 1}])
+    for n in range(2, 4):
         journal.add({"n": n})
     journal.close()
-    assert [text.count(b"\n") for text in synced] == [1, 2, 3]
+    assert [text.count(b"\n") for text in synced] == [2, 3, 4]
+
+
+def test_a_journal_takes_a_manifest_away_and_what_was_half_done(tmp_path: Path) -> None:
+    out = finished(tmp_path)
+    (out / PARTIAL).mkdir()
+    (out / PARTIAL / "0.shard").touch()
+    Journal(out, {"n": 0}, []).close()
+    assert not (out / MANIFEST).exists()
+    assert (out / JOURNAL).read_bytes() == b'{"n": 0}\n'
+    assert list((out / PARTIAL).iterdir()) == []
 
 
 def test_a_journal_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file.*cannot be written"):
-        Journal(tmp_path / "file", {})
+        Journal(tmp_path / "file", {}, [])
     (tmp_path / "out" / JOURNAL).mkdir(parents=True)
     with pytest.raises(OutputError, match=f"{JOURNAL}: cannot be written: Is a directory"):
-        Journal(tmp_path / "out", {})
+        Journal(tmp_path / "out", {}, [])
 
 
 def test_a_journal_on_a_full_disk(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, {})
+    journal = Journal(tmp_path, {}, [])
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, journal._file.fileno(), inheritable=False)
     os.close(full)
@@ -333,7 +357,7 @@ def test_a_journal_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, {"tool": TOOL, "files": FILES})
+    journal = Journal(tmp_path, {"tool": TOOL, "files": FILES}, [])
     (tmp_path / MANIFEST).mkdir()
     with pytest.raises(OutputError, match=f"{MANIFEST}: cannot be written"):
         journal.finish({"tool": TOOL, "files": FILES}, [])

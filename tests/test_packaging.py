@@ -53,13 +53,6 @@ def test_there_is_one_version() -> None:
     assert fastconv.__version__ == stated == version("fastconv")
 
 
-def test_every_package_is_in_the_distribution() -> None:
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        stated = tomllib.load(file)["tool"]["setuptools"]["packages"]
-    found = sorted(path.parent for path in (ROOT / "fastconv").rglob("__init__.py"))
-    assert stated == [".".join(path.relative_to(ROOT).parts) for path in found]
-
-
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_say_what_they_are(name: str) -> None:
     value = getattr(fastconv, name)

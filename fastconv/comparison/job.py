@@ -24,7 +24,7 @@ from fastconv.comparison.sides import (
 )
 from fastconv.comparison.spread import Spread
 from fastconv.errors import UsageError
-from fastconv.moment import OnProgress
+from fastconv.progress import OnProgress
 from fastconv.workers import usable_cores
 
 LIMIT = 20

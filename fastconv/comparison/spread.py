@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Literal, TypeAlias
 
-from fastconv.moment import OnProgress, Progress
+from fastconv.progress import OnProgress, Progress
 from fastconv.workers import Crew
 
 Function: TypeAlias = Callable[[Any], Any]

@@ -1,0 +1,29 @@
+/* Whether a record holds what slim's schema says: a yes or a no, quickly. Of a no the words are found
+   in Python (fastconv/verify/rules.py), which asks the same questions. Shares no code with what
+   writes records. */
+#ifndef FASTCONV_VERIFY_H
+#define FASTCONV_VERIFY_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "example_reader_impl.h"
+
+typedef struct {
+    int64_t first_label; /* of the first class */
+    int64_t classes;     /* how many there are */
+    const uint8_t *names; /* of the classes, one behind another, and where each begins and ends */
+    const int64_t *name_start;
+    int64_t *records;    /* of each class: counted here */
+} fc_rules;
+
+/* The components of a JPEG, and its sides, by its frame header (ITU-T T.81, B.2.2); 0 where there is
+   none before its first scan. */
+int fc_jpeg_sides(const uint8_t *p, size_t bytes, int64_t *height, int64_t *width);
+
+/* 1 where the record is as it must be, else 0. */
+int fc_rules_hold(const fc_rules *rules, const fc_example *e, const uint8_t *payload);
+
+/* CRC32C of a followed by b, from that of each. fc_join_init comes first. */
+void fc_join_init(void);
+uint32_t fc_joined(uint32_t crc_a, uint32_t crc_b, uint64_t bytes_b);
+#endif

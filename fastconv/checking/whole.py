@@ -1,0 +1,219 @@
+"""An output checked, from its files' names to the last record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fastconv.checking.against import arguments
+from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
+from fastconv.checking.outputs import INDEXES, Output, look_at
+from fastconv.checking.rules import Expected
+from fastconv.checking.shards import ShardToCheck
+from fastconv.errors import InputError, UsageError
+from fastconv.image_options import check_whole
+from fastconv.job import shard_tasks, share_plans
+from fastconv.manifest import MANIFEST
+from fastconv.options import PathLike
+from fastconv.past import differences
+from fastconv.prepare import Prepared, prepare
+from fastconv.progress import OnProgress, Watch
+from fastconv.remembered import remembered_options
+from fastconv.summary import facts
+from fastconv.workers import Crew, usable_cores
+
+MODULE = "fastconv.checking.shards"
+
+
+def verify(
+    out: PathLike,
+    *,
+    decode: bool = False,
+    against_source: bool = False,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+    **source: PathLike | None,
+) -> VerifyReport:
+    """Check an output, or anybody's TFRecord files: a folder of them, or one.
+
+    Every frame and checksum, every Example, indexes, and, where there is a manifest, counts and
+    checksums of whole files, labels and slim's schema. ``decode``: every image is decoded.
+    ``against_source``: every record is compared with the source that the manifest remembers;
+    ``source``, ``train``, ``validation``, ``boxes``, ``validation_labels``, ``synsets`` and
+    ``synset_text`` say where it is now.
+
+    What is wrong is in the report. Raises InputError where there is nothing to check or the source
+    is not the one it was, and UsageError.
+    """
+    watch = Watch(on_progress)
+    output = look_at(Path(out).expanduser())
+    prepared = prepared_again(output, watch, workers, source) if against_source else None
+    if prepared is None and any(source.values()):
+        raise UsageError("where the source is says nothing without --against-source or --repair")
+    checked = check(output, watch, workers, decode=decode, prepared=prepared)
+    held_to = what_for(output, decode, against_source)
+    return replace(report_of(output, checked, held_to), seconds=watch.seconds)
+
+
+def prepared_again(
+    output: Output, watch: Watch, workers: int | None, source: dict[str, PathLike | None]
+) -> Prepared:
+    """The job that wrote an output, ready to be done again. InputError where its source is not what
+    it was."""
+    past = output.past
+    if past is None:
+        raise InputError(
+            f"{output.root}: has no {MANIFEST} that says where its records come from, so that they "
+            f"cannot be compared with their source or written again"
+        )
+    options = remembered_options(past.facts, output.root, source, workers)
+    prepared = prepare(options, watch, to_write=False)
+    found = differences(past.facts, {k: v for k, v in facts(prepared).items() if k != "tool"})
+    if found:
+        raise InputError(
+            f"{output.root}: its source is not what it was: {'; '.join(found)}. Say where its "
+            f"parts are now, with --source, --train, --validation, --boxes and the like"
+        )
+    return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in each shard, by its name, by so many workers."""
+
+    shards: dict[str, ShardFindings]
+    workers: int
+
+
+def check(
+    output: Output,
+    watch: Watch,
+    workers: int | None,
+    *,
+    decode: bool = False,
+    prepared: Prepared | None = None,
+    only: Iterable[str] | None = None,
+) -> Checked:
+    """Check shards and indexes, all or ``only`` those of these names. ``prepared``: the job to
+    compare records with, if any."""
+    if workers is not None:
+        check_whole("workers", workers, 1, 99_999)
+    past = output.past
+    expected = Expected(
+        strict=past is not None,
+        labels=output.labels,
+        first_label=past.facts["options"]["label_offset"] if past else 1,
+    )
+    names = sorted(output.shards if only is None else only)
+    shards = [_to_check(output, name) for name in names]
+    sizes = {shard.name: _size(shard.path) for shard in shards}
+    count = min(workers or usable_cores(), max(len(shards), 1))
+    watch.phase("verifying" if only is None else "verifying what was repaired")
+    results: dict[str, ShardFindings] = {}
+    with ExitStack() as stack:
+        fds: tuple[int, ...] = ()
+        source = None
+        if prepared is not None:
+            plan_fd = share_plans(
+                list(prepared.plans),
+                prepared.dataset.classes,
+                {},
+                [b""],
+                prepared.options.label_offset,
+            )
+            stack.callback(os.close, plan_fd)
+            fds = (plan_fd,)
+            source = arguments(prepared, shard_tasks(list(prepared.plans)), output.said)
+        crew = stack.enter_context(
+            Crew(
+                count,
+                (MODULE, "open_checker"),
+                lambda _worker: (expected, decode, source),
+                fds,
+                lambda _worker, shard: f" with {shard.shown} in hand" if shard else "",
+            )
+        )
+        total = sum(sizes.values())
+
+        def on_tick() -> None:
+            watch.reading(sum(sizes[name] for name in results), total)
+
+        for shard, found in crew.run(shards, on_tick):
+            results[shard.name] = found
+    return Checked(results, count)
+
+
+def report_of(output: Output, checked: Checked, held_to: tuple[str, ...]) -> VerifyReport:
+    """What it came to: of all shards, and of what files' names and the manifest show."""
+    in_order = [checked.shards[name] for name in sorted(checked.shards)]
+    general = [*output.findings, *_totals(output)]
+    return VerifyReport(
+        str(output.named),
+        len(in_order),
+        sum(found.records for found in in_order),
+        sum(found.bytes for found in in_order),
+        (*general, *(finding for found in in_order for finding in found.findings)),
+        len(general) + sum(found.count for found in in_order),
+        tuple(found.name for found in in_order if found.is_bad),
+        tuple(found.name for found in in_order if found.is_index_bad),
+        held_to,
+        checked.workers,
+    )
+
+
+def _to_check(output: Output, name: str) -> ShardToCheck:
+    path, index = output.shards[name], output.indexes.get(name)
+    return ShardToCheck(
+        name,
+        output.shard_file(name),
+        str(path) if path else None,
+        str(index) if index else None,
+        output.shown(index) if index else f"{INDEXES}/{name}",
+        bool(output.indexes) and (path is not None or output.past is not None),
+        output.said.get(name),
+    )
+
+
+def _size(path: str | None) -> int:
+    try:
+        return os.stat(path).st_size if path else 0  # noqa: PTH116
+    except OSError:
+        return 0
+
+
+def _totals(output: Output) -> list[Finding]:
+    """What the manifest says of everything, against what it says of each shard."""
+    past = output.past
+    if past is None or not past.is_finished:
+        return []
+    said = past.facts.get("totals", {})
+    sums = {
+        "written": sum(shard["records"] for shard in output.said.values()),
+        "bytes": sum(shard["bytes"] for shard in output.said.values()),
+    }
+    findings = [
+        Finding(MANIFEST, f"totals say {said.get(name)} {name}, but its shards come to {value}")
+        for name, value in sums.items()
+        if said.get(name) != value
+    ]
+    if output.said.keys() != output.shards.keys():
+        what = f"tells of {len(output.said):,} shards, but names {len(output.shards):,} files"
+        findings.append(Finding(MANIFEST, what))
+    return findings
+
+
+def what_for(output: Output, decode: bool, against_source: bool) -> tuple[str, ...]:
+    """What shards are held to, in words."""
+    held = ["both checksums of every record", "every Example", "images' headers"]
+    if output.indexes:
+        held.append("index files")
+    if output.past:
+        held += [f"counts and checksums of {output.past.path.name}", "slim's schema"]
+    if decode:
+        held.append("every image decoded")
+    if against_source:
+        held.append("every record's source")
+    return tuple(held)

@@ -1,0 +1,84 @@
+"""``manifest.journal``: what a running job has done, for whoever goes on with it.
+
+Its first line names the job and every file that it may write; each shard adds a line when it is
+whole under its final name, on disk. It is begun under another name, so that it is there with its
+first line or not at all, and goes when the manifest is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from fastconv.atomic import output_error, sync_folder, write_file, write_whole
+from fastconv.manifest import (
+    FOLDERS,
+    JOURNAL,
+    LABELS,
+    MANIFEST,
+    PARTIAL,
+    dump,
+    remove_partial,
+)
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps(line).encode() + b"\n"
+
+
+def labels_text(labels: Iterable[str]) -> bytes:
+    """What labels.txt holds."""
+    return "".join(f"{name}\n" for name in labels).encode("utf-8", "surrogateescape")
+
+
+class Journal:
+    """The journal of a running job. All methods raise OutputError where the disk refuses."""
+
+    def __init__(self, out: Path, header: dict[str, Any], done: Iterable[dict[str, Any]]) -> None:
+        """Make the folders of an output and begin its journal, with the lines of what is ``done``
+        already. A manifest that is there goes: the job is not finished, or not any more."""
+        self._out = out
+        path = out / JOURNAL
+        try:
+            remove_partial(out)  # of a job that was killed
+            for name in (*FOLDERS, PARTIAL):
+                (out / name).mkdir(parents=True, exist_ok=True)
+            sync_folder(out.parent)
+            write_file(path, b"".join(map(_encoded, [header, *done])), out / PARTIAL / JOURNAL)
+            sync_folder(out)
+            if (out / MANIFEST).exists():
+                (out / MANIFEST).unlink()
+                sync_folder(out)
+            self._file: IO[bytes] = path.open("ab", buffering=0)
+        except OSError as error:
+            raise output_error(error.filename or out, error) from None
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Append a line, and have it on disk before returning."""
+        try:
+            write_whole(self._file.fileno(), _encoded(line))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise output_error(self._out / JOURNAL, error) from None
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what could not be written was reported by add()
+            self._file.close()
+
+    def finish(self, manifest: dict[str, Any], labels: Iterable[str]) -> None:
+        """Write labels and manifest, and take the journal away: the output is whole."""
+        out, partial = self._out, self._out / PARTIAL
+        write_file(out / LABELS, labels_text(labels), partial / LABELS)
+        write_file(out / MANIFEST, dump(manifest), partial / MANIFEST)
+        sync_folder(out)  # the manifest's name is to last before the journal's goes
+        self.close()
+        try:
+            (out / JOURNAL).unlink()
+            remove_partial(out)
+        except OSError as error:
+            raise output_error(out / JOURNAL, error) from None
+        sync_folder(out)

@@ -1,0 +1,188 @@
+"""What an earlier run left in an output: which job it was, and which of its shards are whole.
+
+A job may be gone on with where nothing differs that could change a byte of a finished shard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import crc32c
+
+from fastconv.atomic import output_error
+from fastconv.errors import OutputError
+from fastconv.manifest import FORMAT, JOURNAL, MANIFEST, parse, refuse_occupied
+
+# Options that can make no byte of a whole shard another one, or that the plan says better.
+FREE = ("split", "on_error", "train_shards", "validation_shards", "slim_threads")
+NOTES = ("repaired", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """``path``: the manifest or journal that says it; ``facts``: of the job, as they stand there;
+    ``shards``: what is said of each that is done, by name, with its ``repaired`` and ``skipped``
+    images as [row of the shard, image, reason]."""
+
+    path: Path
+    facts: dict[str, Any]
+    shards: dict[str, dict[str, Any]]
+
+    @property
+    def is_finished(self) -> bool:
+        return self.path.name == MANIFEST
+
+
+def read_past(out: Path) -> Past | None:
+    """What the journal in `out` says, or else its manifest; None where there is neither. Raises
+    OutputError where it cannot be read or understood."""
+    path = out / JOURNAL
+    if not os.path.lexists(path):
+        path = out / MANIFEST
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise output_error(path, error) from None
+    first, _, rest = (data, b"", b"") if path.name == MANIFEST else data.partition(b"\n")
+    facts = parse(path, first)
+    if facts.get("format") != FORMAT:
+        return Past(path, facts, {})
+    try:
+        shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
+    except (KeyError, TypeError, AttributeError):
+        raise OutputError(
+            f"{path}: is damaged, so that nothing is known of the shards here; replace them with "
+            f"--overwrite"
+        ) from None
+    return Past(path, facts, shards)
+
+
+def _of_manifest(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    shards = {
+        shard["name"]: {**shard, **{kind: [] for kind in NOTES}}
+        for shard in manifest.get("shards", [])
+    }
+    for kind in NOTES:
+        for note in manifest.get(kind, []):
+            if note["shard"] in shards:
+                shards[note["shard"]][kind].append([note["row"], note["image"], note["reason"]])
+    return shards
+
+
+def _of_journal(lines: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """A line that was cut off while it was written ends what is known."""
+    done = []
+    for line in lines.splitlines():
+        try:
+            shard = json.loads(line)["shard"]
+            done.append((shard["name"], shard))
+        except (ValueError, KeyError, TypeError):
+            break
+    return done
+
+
+def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
+    """What there is to go on from; None where `out` is empty. ``facts`` are those of the job that
+    is to be done, all of them or those that are known so far.
+
+    Raises OutputError where `out` holds anything else, or what another job wrote, naming the
+    difference.
+    """
+    past = read_past(out) if resume else None
+    if past is None:
+        refuse_occupied(out)
+        return None
+    if "options" not in past.facts:
+        raise OutputError(
+            f"{past.path}: says that what was here was being removed, to be replaced; run again, "
+            f"with --overwrite"
+        )
+    found = differences(past.facts, facts)
+    if found:
+        raise OutputError(
+            f"{out}: holds what another job wrote: {'; '.join(found)}. Go on with the same "
+            f"options and source, replace it with --overwrite, or choose another folder with --out"
+        )
+    return past
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """In what two jobs differ that can change a shard, in words; only facts that ``now`` has are
+    compared."""
+    found = []
+    for name in ("tool", "format"):
+        if name in now and then.get(name) != now[name]:
+            found.append(f"{name} was {then.get(name)}, is {now[name]}")
+    found += _of_options(then.get("options", {}), now.get("options", {}))
+    if found:
+        return found
+    if "plan" in now:
+        found += _of_plans(then.get("plan", []), now["plan"])
+    if "source" in now and not found:
+        was, here = then.get("source", {}), now["source"]
+        if was.get("fingerprint") != here["fingerprint"]:
+            found.append(
+                "the source's images are not the same by names, sizes, classes or boxes "
+                f"(fingerprint was {str(was.get('fingerprint'))[:12]}…, "
+                f"is {here['fingerprint'][:12]}…)"
+            )
+    return found
+
+
+def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    flat = [{**options, **options.get("images", {})} for options in (was, now)]
+    return [
+        f"--{name.replace('_', '-')} was {_shown(flat[0].get(name))}, is {_shown(value)}"
+        for name, value in flat[1].items()
+        if name not in (*FREE, "images") and flat[0].get(name) != value
+    ]
+
+
+def _shown(value: object) -> str:
+    return "not given" if value is None else str(value)
+
+
+def _of_plans(was: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]:
+    old, new = ({split["split"]: split for split in plan} for plan in (was, now))
+    if list(old) != list(new):
+        return [f"its splits were {' and '.join(old)}, are {' and '.join(new)}"]
+    found = []
+    for split, facts in new.items():
+        for key, value in facts.items():  # what comes first explains the others
+            if key != "split" and old[split].get(key) != value:
+                found.append(
+                    f"{split}: {key.replace('_', ' ')} were {old[split].get(key)}, are {value}"
+                )
+                break
+    return found
+
+
+def what_is_amiss(out: Path, shard: dict[str, Any]) -> str:
+    """Why a shard that was done is not whole any more, by its size and its index; empty where it
+    is. Its content is not read: that is what verifying is for."""
+    try:
+        status = (out / "data_dir" / shard["name"]).lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return "is no file"
+        if status.st_size != shard["bytes"]:
+            return f"has {status.st_size:,} bytes, not {shard['bytes']:,}"
+    except FileNotFoundError:
+        return "is not there"
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+    try:
+        index = (out / "idx_dir" / shard["name"]).read_bytes()
+    except FileNotFoundError:
+        return "has no index"
+    except OSError as error:
+        return f"has an index that cannot be read: {error.strerror}"
+    if f"{crc32c.crc32c(index):08x}" != shard["index_crc32c"]:
+        return "has another index than the one that was written"
+    return ""

@@ -1,0 +1,131 @@
+"""Bad or missing shards, indexes and labels written again, to the bytes that they had."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastconv import manifest as files
+from fastconv.atomic import output_error, sync_folder, write_file
+from fastconv.checking.findings import VerifyReport
+from fastconv.checking.outputs import Output, look_at
+from fastconv.checking.whole import Checked, check, prepared_again, report_of, what_for
+from fastconv.errors import FastconvError, InputError
+from fastconv.index import index_of
+from fastconv.job import shard_tasks
+from fastconv.journal import labels_text
+from fastconv.options import PathLike
+from fastconv.prepare import Prepared
+from fastconv.progress import OnProgress, Watch
+from fastconv.recruits import Recruits
+from fastconv.workers import usable_cores
+from fastconv.writing import write_shards
+
+
+def verify_and_repair(
+    out: PathLike,
+    *,
+    decode: bool = False,
+    against_source: bool = False,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+    **source: PathLike | None,
+) -> VerifyReport:
+    """Check an output as fastconv.verify does; then write bad and missing shards again from their
+    source, indexes from their shards, and labels.txt, each to the very bytes that the manifest
+    remembers; and check those again. The report is of what is wrong after that.
+
+    Raises what verify raises; InputError also where the source gives other bytes now, and
+    OutputError where they cannot be written. A file has its name only when it is whole and right.
+    """
+    watch = Watch(on_progress)
+    folder = Path(out).expanduser()
+    output = look_at(folder)
+    past = output.past
+    if past is None or not past.is_finished:
+        raise InputError(
+            f"{folder}: has no {files.MANIFEST} of a finished conversion, so there is nothing to "
+            f"repair it by; run the same fastconv shards again, which goes on where it ended"
+        )
+    with files.locked(output.root):
+        source_job = prepared_again(output, watch, workers, source) if against_source else None
+        checked = check(output, watch, workers, decode=decode, prepared=source_job)
+        held_to = what_for(output, decode, against_source)
+        first = report_of(output, checked, held_to)
+        if not first.found:
+            return replace(first, seconds=watch.seconds)
+        bad = set(first.bad_shards)
+        labels_bad = any(finding.file == files.LABELS for finding in first.findings)
+        prepared = source_job
+        if (bad or labels_bad) and prepared is None:
+            prepared = prepared_again(output, watch, workers, source)
+        try:
+            _make(output.root / files.PARTIAL)
+            written = _indexes(output, [name for name in first.bad_indexes if name not in bad])
+            if prepared is not None and labels_bad:
+                written += _labels(output, prepared)
+            if prepared is not None and bad:
+                written += _shards(output, prepared, bad, workers, watch)
+        finally:
+            with suppress(OSError):
+                files.remove_partial(output.root)
+        again = look_at(folder)
+        names = bad | set(first.bad_indexes)
+        second = check(again, watch, workers, decode=decode, prepared=source_job, only=names)
+    report = report_of(again, Checked(checked.shards | second.shards, checked.workers), held_to)
+    return replace(report, repaired=tuple(written), seconds=watch.seconds)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from None
+
+
+def _indexes(output: Output, names: list[str]) -> list[str]:
+    """Indexes of shards that are whole."""
+    written = []
+    for name in names:
+        path = output.shards[name]
+        if path is None:
+            continue
+        folder = output.root / "idx_dir"
+        _make(folder)
+        with suppress(FastconvError):  # of a shard that is damaged since, which the check tells
+            write_file(folder / name, index_of(path), output.root / files.PARTIAL / f"{name}.index")
+            sync_folder(folder)
+            written.append(f"idx_dir/{name}")
+    return written
+
+
+def _labels(output: Output, prepared: Prepared) -> list[str]:
+    data = labels_text(prepared.dataset.classes.names)
+    write_file(output.root / files.LABELS, data, output.root / files.PARTIAL / files.LABELS)
+    sync_folder(output.root)
+    return [files.LABELS]
+
+
+def _shards(
+    output: Output, prepared: Prepared, names: set[str], workers: int | None, watch: Watch
+) -> list[str]:
+    tasks = [
+        replace(task, expected=_expected(output.said.get(task.name)))
+        for task in shard_tasks(list(prepared.plans))
+        if task.name in names
+    ]
+    for folder in files.FOLDERS:
+        _make(output.root / folder)
+    watch.phase(f"repairing {len(tasks):,} shards")
+    count = min(workers or usable_cores(), len(tasks))
+    written = []
+    with Recruits() as recruits:
+        for result in write_shards(prepared, output.root, tasks, count, watch, recruits):
+            written += [f"data_dir/{result.task.name}", f"idx_dir/{result.task.name}"]
+    return sorted(written)
+
+
+def _expected(said: dict[str, Any] | None) -> tuple[int, int] | None:
+    return (said["bytes"], int(said["crc32c"], 16)) if said else None

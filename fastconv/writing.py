@@ -1,0 +1,76 @@
+"""Shards of a plan, written by a crew of worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from fastconv import manifest as files
+from fastconv.board import ROW, Board
+from fastconv.job import Job, ShardResult, ShardTask, share_plans
+from fastconv.prepare import Prepared
+from fastconv.progress import Watch
+from fastconv.records import SLIM, class_entries
+from fastconv.recruits import Recruits
+from fastconv.workers import SHARD_MODULE, Crew
+
+
+def write_shards(
+    prepared: Prepared,
+    out: Path,
+    tasks: list[ShardTask],
+    workers: int,
+    watch: Watch,
+    recruits: Recruits,
+) -> Iterator[ShardResult]:
+    """Have shards written, and yield the result of each as it is whole under its final name, in
+    any order. Raises what write_shard raises, and WorkerError."""
+    options, dataset = prepared.options, prepared.dataset
+    recipe = options.recipe
+    entries = class_entries(dataset.classes, options.label_offset)
+    if recipe.alters:  # then records say what is stored; otherwise what slim says of every image
+        entries += class_entries(dataset.classes, options.label_offset, gray=True)
+    with ExitStack() as stack:
+        plan_fd = share_plans(
+            list(prepared.plans), dataset.classes, SLIM.as_dict(), entries, options.label_offset
+        )
+        stack.callback(os.close, plan_fd)
+        board = Board.create(workers)
+        stack.callback(os.close, board.fd)
+        job = Job(plan_fd)
+
+        def in_hand(worker: int, task: ShardTask | None) -> str:
+            row = board.of(worker)[ROW]
+            if task is None:
+                return " before it had a shard in hand"
+            if not task.start <= row < task.stop:
+                return f" with {task.name} in hand, at none of its records; it was not written"
+            return (
+                f" with {job.describe(row)} in hand, record {row - task.start} of {task.name}, "
+                f"which was not written"
+            )
+
+        def arguments(worker: int) -> tuple[Any, ...]:
+            skip = options.on_error == "skip"
+            return worker, str(out), str(out / files.PARTIAL), skip, recipe
+
+        start = (SHARD_MODULE, "open_job")
+        crew = stack.enter_context(
+            Crew(workers, start, arguments, (plan_fd, board.fd), in_hand, recruits)
+        )
+        recruits.dismiss()
+        starts, names = [task.start for task in tasks], [task.name for task in tasks]
+        rows = sum(task.stop - task.start for task in tasks)
+        all_rows = sum(len(plan.order) for plan in prepared.plans)
+        totals = (rows, prepared.output_bytes * rows // max(all_rows, 1))
+        done = 0
+
+        def on_tick() -> None:
+            watch.writing(board, starts, names, done, totals)
+
+        for _, result in crew.run(tasks, on_tick):
+            done += 1  # on_tick reads it
+            yield result
