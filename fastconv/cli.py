@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from fastconv.cli_options import IMAGE_OPTIONS, SHOW_OPTIONS, SOURCE_OPTIONS, with_options
-from fastconv.errors import FastconvError, InputError, OutputError, UsageError
+from fastconv.errors import FastconvError, InputError, OutputError, UsageError, one_line
 from fastconv.version import __version__
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _say(console: Console, lines: Iterable[str]) -> None:
     """Lines as they are, however long, so that paths can be copied and output searched."""
     with suppress(OSError):  # a job does not end because nobody watches it
         for line in lines:
-            console.print(line, soft_wrap=True)
+            console.print(one_line(line), soft_wrap=True)
 
 
 def _outcome(
@@ -225,7 +225,7 @@ def _outcome(
             if table is not None:
                 _consoles()[0].print(table)
             for line in lines:
-                click.echo(line)
+                click.echo(one_line(line))
         sys.stdout.flush()
     except BrokenPipeError:
         return  # who asked has read enough

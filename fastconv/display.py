@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from fastconv.errors import one_line
 from fastconv.progress import Progress
 
 LINE_SECONDS = 10.0
@@ -109,7 +110,7 @@ class LiveDisplay:
 
     def show(self, progress: Progress) -> None:
         if not progress.total_images:
-            self._live.update(Text(f"{progress.phase} …"))
+            self._live.update(Text(f"{one_line(progress.phase)} …"))
             return
         bar = Table.grid(expand=True)  # which ends the bar's line, as the bar itself does not
         bar.add_row(ProgressBar(total=progress.total_images, completed=progress.images))
@@ -151,7 +152,7 @@ class LineDisplay:
         self._last = now
 
     def _say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(one_line(text), soft_wrap=True)
 
 
 class QuietDisplay:

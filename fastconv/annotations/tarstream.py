@@ -209,7 +209,9 @@ def _pax(
             size = None
         elif key == b"size":
             if not content.isdigit() or len(content) > SIZE_DIGITS_MAX:
-                raise DamageError(f"a pax header before byte {offset} gives the size {content[:40]!r}")
+                raise DamageError(
+                    f"a pax header before byte {offset} gives the size {content[:40]!r}"
+                )
             size = int(content)
         elif key.startswith(b"GNU.sparse"):
             raise DamageError(f"a GNU sparse file before byte {offset}; pack it without --sparse")
