@@ -1,4 +1,4 @@
-# make demo | test | torture | lint | test-peers | bench | wheel | clean
+# make demo | test | torture | lint | test-peers | asan | fuzz | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -14,13 +14,16 @@ TEST := .venv/test-$(KEY)
 DEV := .venv/dev-$(KEY)
 PEERS := .venv-peers/peers-$(KEY)
 BENCH := .venv-bench/bench-$(KEY)
+ASAN := .venv-asan/asan-$(KEY)
+ASAN_TREE := build/asan
 BUILT_FROM := pyproject.toml setup.py tools/setup_venv.sh $(wildcard ext/* fastconv/*.pxd)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test torture test-peers bench lint lint-ruff lint-format lint-types test-architecture wheel clean
+.PHONY: help demo test torture test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
+.PHONY: test-architecture wheel clean
 
 help:
 	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
@@ -28,15 +31,18 @@ help:
 	@echo 'make torture     every call to the file system failed, 200 kills, disks that fill up'
 	@echo 'make test-peers  those: records and indexes read by TensorFlow, DALI and tfrecord'
 	@echo 'make lint        ruff, its format, and mypy --strict'
+	@echo 'make asan        the tests of the compiled code, that code under AddressSanitizer and UBSan'
+	@echo 'make fuzz        the compiled code fuzzed under sanitizers, by clang; FUZZ_SECONDS=600 for each part'
+	@echo 'make fuzz-smoke  the same, a minute for each'
 	@echo 'make bench       fastconv beside a copy and beside other tools, into bench/RESULTS.md'
 	@echo 'make wheel       the distributions in dist/, the wheel tried in an empty environment'
 	@echo 'make clean       remove what these made, the environments with it'
 
 # A stamp's environment serves those with fewer extras too, so their stamps are touched as well.
-$(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH): $(BUILT_FROM)
+$(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH) $(ASAN): $(BUILT_FROM)
 	@PYTHON='$(PYTHON)' tools/setup_venv.sh $(@D) '$(KEY)'
 	@echo 'installing fastconv$(EXTRAS) in $(@D) …'
-	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -e '.$(EXTRAS)'
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -e '$(or $(FROM),.)$(EXTRAS)'
 	@touch $(SERVES)
 
 $(RUN): SERVES = $(RUN)
@@ -48,6 +54,12 @@ $(PEERS): EXTRAS = [test,peers]
 $(PEERS): SERVES = $(PEERS)
 $(BENCH): EXTRAS = [bench]
 $(BENCH): SERVES = $(BENCH)
+# Compiled modules lie beside the sources, so those with sanitizers in them get sources of their own.
+$(ASAN): FROM = ./$(ASAN_TREE)
+$(ASAN): EXTRAS = [test]
+$(ASAN): SERVES = $(ASAN)
+$(ASAN): export FASTCONV_SANITIZERS = address,undefined
+$(ASAN): | $(ASAN_TREE)
 
 demo: $(RUN)
 	@$(BIN)/python tools/demo.py demo
@@ -60,6 +72,15 @@ torture: $(TEST)
 
 test-peers: $(PEERS)
 	.venv-peers/bin/python -m pytest -m peers tests/peers tests/test_docs.py $(ARGS)
+
+$(ASAN_TREE):
+	@tools/run_sanitized.sh copy $@
+
+asan: $(ASAN)
+	@tools/run_sanitized.sh test $(ASAN_TREE) .venv-asan/bin/python -n $(JOBS) --dist worksteal $(ARGS)
+
+fuzz fuzz-smoke fuzz-merge:
+	@$(MAKE) --no-print-directory -C fuzz $@
 
 bench: $(BENCH)
 	.venv-bench/bin/python -m bench.run $(ARGS)
@@ -82,6 +103,6 @@ wheel: $(DEV)
 	@PYTHON='$(PYTHON)' $(BIN)/python tools/check_wheel.py dist
 
 clean:
-	rm -rf .venv .venv-peers .venv-bench demo build dist *.egg-info fastconv/*.so
+	rm -rf .venv .venv-peers .venv-bench .venv-asan demo build dist fuzz/findings *.egg-info fastconv/*.so
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find fastconv tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find fastconv tests tools bench fuzz -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -20,6 +21,10 @@ C_SOURCES = {
     "_process": [],
     "_resample": ["weights_impl", "resample_impl", "orient_impl"],
 }
+# For `make asan`, with GCC. It comes behind the other arguments, so its -O1 counts.
+SANITIZERS = os.environ.get("FASTCONV_SANITIZERS", "")
+SANITIZED = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all"] if SANITIZERS else []
+DEBUGGED = ["-O1", "-g", "-fno-omit-frame-pointer"] if SANITIZERS else []
 HEADERS = sorted(Path("ext").glob("*.h"))
 DIRECTIVES = {
     "language_level": 3,
@@ -40,7 +45,9 @@ def extension(name: str) -> Extension:
         extra_compile_args=[
             *("-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter"),
             "-ffp-contract=off",  # a weight is the same number on every machine
+            *(*SANITIZED, *DEBUGGED),
         ],
+        extra_link_args=SANITIZED,
     )
 
 

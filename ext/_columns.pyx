@@ -61,6 +61,10 @@ cdef inline uint64_t hash_key(const uint8_t *p, int64_t n, int32_t group) noexce
     return h ^ (h >> 29)
 
 
+cdef inline bint same_bytes(const uint8_t *a, const uint8_t *b, int64_t n) noexcept nogil:
+    return n == 0 or memcmp(a, b, <size_t>n) == 0  # names of no bytes may be nowhere at all
+
+
 def match(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
           const int64_t[::1] sizes not None, const int32_t[::1] groups not None,
           const uint8_t[::1] other not None, const int64_t[::1] other_starts not None,
@@ -89,8 +93,8 @@ def match(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
                 row = table[at]
                 if row < 0 or (other_groups[row] == other_groups[i]
                                and other_sizes[row] == other_sizes[i]
-                               and memcmp(q + other_starts[row], q + other_starts[i],
-                                          <size_t>other_sizes[i]) == 0):
+                               and same_bytes(q + other_starts[row], q + other_starts[i],
+                                              other_sizes[i])):
                     table[at] = <int32_t>i
                     break
                 at = (at + 1) & (slots - 1)
@@ -99,8 +103,7 @@ def match(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
             while True:
                 row = table[at]
                 if row < 0 or (other_groups[row] == groups[i] and other_sizes[row] == sizes[i]
-                               and memcmp(q + other_starts[row], p + starts[i],
-                                          <size_t>sizes[i]) == 0):
+                               and same_bytes(q + other_starts[row], p + starts[i], sizes[i])):
                     out[i] = row
                     break
                 at = (at + 1) & (slots - 1)

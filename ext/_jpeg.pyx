@@ -22,6 +22,7 @@ REASONS = (
     "TensorFlow do not read",
     "it is a lossless or hierarchical JPEG, which libjpeg-turbo and TensorFlow do not read",
     "it has more pixels than --max-pixels allows",
+    "its file has over 1 GiB, more than an image of 178,956,970 pixels takes in any usual format",
 )
 
 

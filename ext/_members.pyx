@@ -42,14 +42,14 @@ def is_image_name(bytes name not None):
 
 
 def images(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
-           const uint8_t[::1] types not None):
+           const uint8_t[::1] types not None, clean not None):
     """The images among members with these names (CSR) and tar types.
 
     Returns (rows, places, folders, names, name_starts, replaced, links, others): the members that
     are images, as int64 in bytes; for each the row of its folder in the list `folders`, as int32;
     their base names in CSR form; how many members a later one of the same name replaced; how many
     have an image's name, but no bytes of their own; and how many files are no images by name.
-    A leading "./" or "/" is no part of a name.
+    `clean` is called with each folder's path, as bytes, and gives it as it is to be known.
     """
     cdef Py_ssize_t n = types.shape[0], i
     cdef const uint8_t *p
@@ -95,7 +95,7 @@ def images(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
                 links += 1
                 continue
             if cut != last_size or memcmp(p, &blob[0] + last_at, <size_t>cut) != 0:
-                key = (<const char *>p)[:cut - 1 if cut else 0]
+                key = clean((<const char *>p)[:cut - 1 if cut else 0])
                 if key not in known:
                     known[key] = len(folders)
                     folders.append(key)

@@ -50,7 +50,7 @@ cdef extern from "keep_impl.h":
         const float *box
         int64_t boxes
     ctypedef struct fc_limits:
-        int64_t pixels_max, short_max, long_max, exact_side, bytes_max
+        int64_t pixels_max, short_max, long_max, exact_side, bytes_max, file_bytes_max
         uint8_t every, turned, gray
     ctypedef struct fc_keep:
         fc_source source

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 cdef extern from "tar_impl.h":
     enum:
-        FC_TAR_MEMORY, FC_TAR_NO_END
+        FC_TAR_MEMORY, FC_TAR_CUT, FC_TAR_NO_END
     ctypedef struct fc_tar:
         int64_t *offset
         int64_t *size
@@ -19,6 +19,7 @@ cdef extern from "tar_impl.h":
                     const volatile int *stop) nogil
     void fc_tar_free(fc_tar *tar) nogil
 
+CUT = FC_TAR_CUT
 NO_END = FC_TAR_NO_END
 # In the order of tar_impl.h.
 REASONS = (
@@ -32,6 +33,10 @@ REASONS = (
     "its extended header is over 1 MiB",
     "its pax header is malformed",
     "listing it was stopped",
+    "its name is over 4,096 bytes, or holds a NUL, which no file's name does",
+    "its global pax header gives all members one name, size or sparse map",
+    "the archive's end mark stands here, but more than its padding follows: a part of the archive "
+    "was never written and reads as zeros, or archives were joined",
 )
 
 

@@ -148,13 +148,13 @@ cdef class Rules:
 cdef class Walk:
     """A walk through the first ``end`` bytes of an open file.
 
-    ``on_record(record, offset, payload)`` is called for those that do not hold by the ``rules``
-    (for all, where these are None or ``every`` is true), the payload a memoryview that is of no
-    use after the call; ``on_damage(record, offset, size)`` for those whose checksum is wrong or
+    ``on_record(record, offset, payload, holds)`` is called for those that do not hold by the
+    ``rules`` (for all, where these are None or ``every`` is true), the payload a memoryview that is
+    of no use after the call; ``on_damage(record, offset, size)`` for those whose checksum is wrong or
     that are larger than an Example can be.
     """
 
-    cdef readonly int64_t at, record, end
+    cdef readonly int64_t at, record, end, leaps
     cdef readonly uint32_t crc32c
     cdef readonly int error
     cdef int _fd
@@ -188,7 +188,11 @@ cdef class Walk:
         return self._lines[:self._used] if self._used else b""
 
     def go_to(self, int64_t offset, int64_t record):
-        """Go on somewhere else."""
+        """Go on somewhere else, behind what is no frame."""
+        self.leaps += 1
+        self._leap(offset, record)
+
+    cdef void _leap(self, int64_t offset, int64_t record) noexcept:
         self.at, self.record = offset, record
         self._begin = self._filled = 0
         self._read_to = offset
@@ -215,7 +219,7 @@ cdef class Walk:
             self._line(size)
             if size > <uint64_t>PAYLOAD_MAX:
                 self._on_damage(self.record, self.at, size)
-                self.go_to(self.at + <int64_t>size + OVERHEAD, self.record + 1)
+                self._leap(self.at + <int64_t>size + OVERHEAD, self.record + 1)
                 continue
             why = self._fill(<size_t>size + OVERHEAD)
             if why:
@@ -236,7 +240,7 @@ cdef class Walk:
         return WHOLE
 
     cdef int _check(self, const uint8_t *payload, size_t size) except -1:
-        cdef int why
+        cdef int why = 1
         if self._rules is not None:
             with nogil:
                 why = fc_example_read(&self._example, payload, size)
@@ -245,7 +249,7 @@ cdef class Walk:
             if not why and not self._every:
                 return 0
         view = PyMemoryView_FromMemory(<char *>payload, <Py_ssize_t>size, PyBUF_READ)
-        self._on_record(self.record, self.at, view)
+        self._on_record(self.record, self.at, view, why == 0)
         return 0
 
     cdef int _line(self, uint64_t size) except -1:

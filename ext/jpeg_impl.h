@@ -14,7 +14,8 @@ enum {
     FC_JPEG_NO_END,      /* no EOI after its last scan began */
     FC_JPEG_DEPTH,       /* not of 8 bits a sample */
     FC_JPEG_KIND,        /* lossless, hierarchical, or differential */
-    FC_JPEG_PIXELS       /* more pixels than are allowed */
+    FC_JPEG_PIXELS,      /* more pixels than are allowed */
+    FC_JPEG_BYTES        /* more bytes than are read of any image */
 };
 
 typedef struct {

@@ -204,6 +204,11 @@ static int keep_row(fc_keep *k, int64_t row, int64_t stop)
 {
     fc_stored is = {128, 128, 0, NULL, 0};
     size_t n = (size_t)k->source.plan.size[row];
+    if (k->limits.file_bytes_max && (int64_t)n > k->limits.file_bytes_max) {
+        memset(&k->jpeg, 0, sizeof k->jpeg);
+        k->jpeg_status = FC_JPEG_BYTES;
+        return FC_KEEP_BAD;
+    }
     fc_keep_boxes(k, row, &is);
     uint8_t *frame = reserve(k, row, n, &is);
     if (!frame)

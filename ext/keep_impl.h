@@ -28,6 +28,7 @@ typedef struct {
     int64_t short_max, long_max;  /* sides */
     int64_t exact_side;           /* both sides, where they are not this */
     int64_t bytes_max;
+    int64_t file_bytes_max;       /* of more, an image is bad, and none of it is read */
     uint8_t every, turned, gray;  /* every image; those that Exif turns; those of one component */
 } fc_limits;
 

@@ -58,7 +58,8 @@ static int hand_over(fc_output *out, size_t n_bytes)
     }
 #endif
     out->fill -= done;
-    memmove(out->buffer, out->buffer + done, out->fill);
+    if (out->fill) /* there may be no buffer yet */
+        memmove(out->buffer, out->buffer + done, out->fill);
     return result;
 }
 

@@ -174,8 +174,9 @@ static int parse_pax(extra *x, const uint8_t *p, size_t n)
         if (is_key(key, key_bytes, "path")) {
             if (set_name(x, value, value_bytes))
                 return FC_TAR_MEMORY;
+            x->has_name = value_bytes > 0; /* an empty value takes back what was said before */
         } else if (is_key(key, key_bytes, "size")) {
-            int64_t size = 0;
+            int64_t size = value_bytes ? 0 : -1;
             for (const uint8_t *d = value; d < stop; d++) {
                 if (*d < '0' || *d > '9' || size >> 58)
                     return FC_TAR_NUMBER;
@@ -208,9 +209,21 @@ static int read_extra(extra *x, reader *r, uint8_t type, int64_t offset, int64_t
     data[size] = 0;
     if (result == FC_TAR_OK && type == 'L')
         result = set_name(x, data, strlen((char *)data));
-    else if (result == FC_TAR_OK && type == 'x')
+    else if (result == FC_TAR_OK)
         result = parse_pax(x, data, (size_t)size);
     free(data);
+    return result;
+}
+
+/* A global header may say what is of no interest here. What it says of names and sizes would be
+   of all members: no writer means that, and readers do not agree on it. */
+static int check_global(reader *r, int64_t offset, int64_t size, int *error)
+{
+    extra x = {.size = -1};
+    int result = read_extra(&x, r, 'g', offset, size, error);
+    if (result == FC_TAR_OK && (x.has_name || x.sparse || x.size >= 0))
+        result = FC_TAR_GLOBAL;
+    free(x.name);
     return result;
 }
 
@@ -247,6 +260,30 @@ static int skip_sparse_map(reader *r, const uint8_t *h, int64_t *data, int *erro
     return FC_TAR_OK;
 }
 
+/* What follows the end mark at t->at. */
+static int check_behind(fc_tar *t, reader *r)
+{
+    int result = FC_TAR_OK;
+    if (r->end - t->at > FC_TAR_BEHIND_MAX)
+        return FC_TAR_BEHIND;
+    r->read_bytes = WINDOW;
+    for (int64_t at = t->at; r->end - at >= BLOCK; at += BLOCK) {
+        const uint8_t *h = view(r, at, BLOCK, &result, &t->error);
+        if (!h)
+            return result;
+        if (!is_zero(h) && checksum_holds(h)) {
+            t->at = at;
+            return FC_TAR_BEHIND;
+        }
+    }
+    return FC_TAR_OK;
+}
+
+static int is_extension(uint8_t type)
+{
+    return type == 'x' || type == 'X' || type == 'g' || type == 'L' || type == 'K';
+}
+
 static int scan(fc_tar *t, reader *r, extra *x)
 {
     int result = FC_TAR_OK;
@@ -257,13 +294,13 @@ static int scan(fc_tar *t, reader *r, extra *x)
         if (!h)
             return result;
         if (is_zero(h))
-            return FC_TAR_OK;
+            return check_behind(t, r);
         if (!checksum_holds(h))
             return FC_TAR_CHECKSUM;
         uint8_t name[256], type = h[TYPE];
         size_t name_bytes = plain_name(h, name);
         int64_t size = number(h + SIZE, 12);
-        if (x->size >= 0 && type != 'x' && type != 'g' && type != 'L' && type != 'K')
+        if (x->size >= 0 && !is_extension(type))
             size = x->size;
         if (size < 0)
             return FC_TAR_NUMBER;
@@ -273,8 +310,10 @@ static int scan(fc_tar *t, reader *r, extra *x)
         if (type == 'S' && (result = skip_sparse_map(r, h, &data, &t->error)))
             return result;
         int cut = size > r->end - data;
-        if (type == 'x' || type == 'g' || type == 'L' || type == 'K') {
-            if (!cut && (type == 'x' || type == 'L'))
+        if (is_extension(type)) {
+            if (!cut && type == 'g')
+                result = check_global(r, data, size, &t->error);
+            else if (!cut && type != 'K')
                 result = read_extra(x, r, type, data, size, &t->error);
         } else {
             if (type == 0 || type == '7')
@@ -284,6 +323,8 @@ static int scan(fc_tar *t, reader *r, extra *x)
             /* v7 knew no folders but a slash at the end. */
             size_t last = x->has_name ? x->name_bytes : name_bytes;
             const uint8_t *whole = x->has_name ? x->name : name;
+            if (last > FC_TAR_NAME_MAX || memchr(whole, 0, last))
+                return FC_TAR_NAME;
             if (type == '0' && last && whole[last - 1] == '/')
                 type = '5';
             result = add(t, whole, last, data, size, type);
@@ -307,7 +348,10 @@ int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end, const volatile 
     reader *r = malloc(sizeof *r);
     if (!r)
         return FC_TAR_MEMORY;
-    *r = (reader){.fd = fd, .end = end, .read_bytes = BLOCK};
+    r->fd = fd;
+    r->end = end;
+    r->at = r->bytes = 0;
+    r->read_bytes = BLOCK;
     extra x = {.size = -1};
     tar->at = begin;
     tar->stop = stop;

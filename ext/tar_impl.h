@@ -14,11 +14,16 @@ enum {
     FC_TAR_NO_END,     /* the archive ends without its end mark (a block of zeros) */
     FC_TAR_LONG,       /* a long name or pax header beyond FC_TAR_EXTRA_MAX */
     FC_TAR_PAX,        /* a pax header whose records are malformed */
-    FC_TAR_STOPPED
+    FC_TAR_STOPPED,
+    FC_TAR_NAME,       /* a name that no file can have: over FC_TAR_NAME_MAX, or with a NUL */
+    FC_TAR_GLOBAL,     /* a global pax header that gives all members one name, size or map */
+    FC_TAR_BEHIND      /* the end mark is followed by a member, or by over FC_TAR_BEHIND_MAX */
 };
 
-/* A name is 4 KiB at most on any system; a pax header may hold other records beside it. */
-enum { FC_TAR_EXTRA_MAX = 1 << 20 };
+/* A name is 4 KiB at most on any system; a pax header may hold other records beside it. Behind the
+   end mark an archive is filled up to whole records, of 10 KiB unless tar was told otherwise: more
+   than that is a part of the archive that reads as zeros, or another archive. */
+enum { FC_TAR_NAME_MAX = 4096, FC_TAR_EXTRA_MAX = 1 << 20, FC_TAR_BEHIND_MAX = 1 << 20 };
 
 typedef struct {
     int64_t *offset; /* of the member's data, from the beginning of the file */

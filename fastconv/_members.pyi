@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,4 +10,5 @@ def images(
     blob: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     types: npt.NDArray[np.uint8],
+    clean: Callable[[bytes], bytes],
 ) -> tuple[bytes, bytes, list[bytes], bytes, bytes, int, int, int]: ...

@@ -1,5 +1,6 @@
 from array import array
 
+CUT: int
 NO_END: int
 REASONS: tuple[str, ...]
 

@@ -20,6 +20,7 @@ class Walk:
     at: int
     record: int
     end: int
+    leaps: int
     crc32c: int
     error: int
     def __init__(
@@ -28,7 +29,7 @@ class Walk:
         end: int,
         rules: Rules | None,
         every: bool,
-        on_record: Callable[[int, int, memoryview], None],
+        on_record: Callable[[int, int, memoryview, bool], None],
         on_damage: Callable[[int, int, int], None],
     ) -> None: ...
     @property

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastconv.names import Names
+from fastconv.recipe import FILE_BYTES_MAX
 from fastconv.whereabouts import whereabouts
 
 Int32Array = npt.NDArray[np.int32]
@@ -35,12 +36,34 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class CutArchive:
+    """An archive that ends too early, of which what is whole is used.
+
+    ``archive``: its path, and for one inside it that member; ``reason``: what its listing met,
+    ``offset``: of the header that this was met at, ``members``: how many of it are whole, counting
+    those of inner archives, and not these themselves.
+    """
+
+    archive: str
+    reason: str
+    offset: int
+    members: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.archive}: {self.reason}: header at offset {self.offset}; only the "
+            f"{self.members:,} members that are whole are used"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What one source of images holds, as found, in no order.
 
     ``container`` int32 (n,): row of ``containers``; ``offset`` int64 (n,): of the image's bytes in
     its archive, 0 in a folder; ``size`` int64 (n,): its bytes; ``names``: its base names.
     ``strays``: members and files that are no images by their names, with how many of each kind.
+    ``cut``: archives of which only what is whole is listed.
     """
 
     containers: tuple[Container, ...]
@@ -49,6 +72,7 @@ class Listing:
     size: Int64Array
     names: Names
     strays: dict[str, int] = field(default_factory=dict)
+    cut: tuple[CutArchive, ...] = ()
 
     @classmethod
     def joined(cls, parts: Sequence[Listing]) -> Listing:
@@ -67,6 +91,7 @@ class Listing:
             np.concatenate([*(part.size for part in parts), np.empty(0, np.int64)]),
             Names.joined([part.names for part in parts]),
             strays,
+            tuple(archive for part in parts for archive in part.cut),
         )
 
     def __len__(self) -> int:
@@ -116,7 +141,8 @@ class Catalog:
 
     @property
     def bytes(self) -> int:
-        return int(self.size.sum())
+        """What the images' files take, but for those that are too large to be images."""
+        return int(self.size[self.size <= FILE_BYTES_MAX].sum())
 
     def class_counts(self, classes: int) -> Int64Array:
         """Images of each class, int64 of shape (classes,)."""

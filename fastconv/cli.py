@@ -80,9 +80,17 @@ def cli() -> None:
     show_default=True,
     help="Go on where the same command ended before, or refuse a DIR that is not empty.",
 )
+@click.option(
+    "--check-archives",
+    is_flag=True,
+    help="First compare the archives' MD5 sums with those in files beside them, or the published.",
+)
+@click.option(
+    "--no-space-check", is_flag=True, help="Begin even where the output does not seem to fit."
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @with_options(*SHOW_OPTIONS)
-def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
+def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **given: Any) -> int:
     """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.
 
     SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
@@ -92,14 +100,20 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     from fastconv.recruits import Recruits
     from fastconv.workers import started_ahead
 
-    options = Options(**given)
+    options = Options(space_check=not no_space_check, **given)
     # Processes start while this one loads NumPy and lists the source.
     with Recruits() if dry_run else started_ahead(options.workers) as recruits:
         from fastconv.conversion import carry_out
         from fastconv.display import display_for
         from fastconv.prepare import prepare
         from fastconv.progress import Watch
-        from fastconv.tables import plan_dict, plan_table, report_table, source_lines
+        from fastconv.tables import (
+            plan_dict,
+            plan_table,
+            report_table,
+            source_lines,
+            warning_lines,
+        )
 
         _, status = consoles()
         with display_for(status, quiet) as display:
@@ -107,6 +121,7 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, **given: Any) -> int:
             prepared = prepare(options, watch, to_write=not dry_run)
             if not quiet:
                 say(status, source_lines(prepared))
+                say(status, [] if dry_run else warning_lines(prepared))
             if not dry_run:
                 report = carry_out(prepared, watch, recruits)
     if dry_run:

@@ -31,6 +31,11 @@ SOURCE_OPTIONS = (
         show_default=True,
         help="What to convert.",
     ),
+    click.option(
+        "--use-cut-archives",
+        is_flag=True,
+        help="Of archives of images that are cut off, use what is whole.",
+    ),
 )
 IMAGE_OPTIONS = (
     click.option("--resize", type=int, metavar="N", help="Make larger images so many pixels."),

@@ -12,6 +12,7 @@ from fastconv.job import ShardResult, ShardTask, shard_tasks
 from fastconv.journal import Journal, labels_text
 from fastconv.options import Options
 from fastconv.past import Past, look_back, what_is_amiss
+from fastconv.preflight import check_space, need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
@@ -67,14 +68,18 @@ def _carry_out(
 ) -> Report:
     options, out = prepared.options, prepared.options.out_path
     labels = prepared.dataset.classes.names
-    past = None
-    if options.overwrite:
-        files.clear_for(out, header["files"], overwrite=True)
-    else:
-        past = look_back(out, header, options.resume)
+    past = None if options.overwrite else look_back(out, header, options.resume)
     kept, rewritten = _kept(out, past, tasks, options.on_error == "skip")
     todo = [task for task in tasks if task.name not in kept]
     workers = min(options.workers or usable_cores(), len(todo))
+    if options.space_check and todo:  # before an old output makes way for one that does not fit
+        if past:
+            files.remove_partial(out)
+        need = need_of(prepared.plans, options.recipe, kept.keys())
+        freed = files.removable(out) if options.overwrite else (0, 0)
+        check_space(out, need.bytes, need.files, need.exact, freed)
+    if options.overwrite:
+        files.clear_for(out, header["files"], overwrite=True)
 
     def account(results: dict[str, ShardResult]) -> tuple[Report, dict[str, ClassCounts]]:
         in_order = [results[task.name] for task in tasks]

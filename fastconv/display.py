@@ -76,10 +76,11 @@ class Rates:
         span = max(now - then, 1e-9)
         image_rate = (progress.images - images) / span if now > then else 0.0
         byte_rate = (progress.bytes - count) / span if now > then else 0.0
-        left, rate = progress.total_images - progress.images, image_rate
+        left = progress.total_images - progress.images
+        rate = image_rate
         if not progress.total_images:
             left, rate = progress.total_bytes - progress.bytes, byte_rate
-        return image_rate, byte_rate, left / rate if rate > 0 else None
+        return image_rate, byte_rate, max(left, 0) / rate if rate > 0 else None
 
 
 def counts(progress: Progress, rates: tuple[float, float, float | None]) -> str:
@@ -87,6 +88,8 @@ def counts(progress: Progress, rates: tuple[float, float, float | None]) -> str:
     parts = []
     if progress.total_images:
         parts.append(f"{progress.images:,} of {progress.total_images:,} images")
+    else:
+        parts.append(f"{size(progress.bytes)} of {size(progress.total_bytes)}")
     if progress.total_shards:
         parts.append(f"{progress.shards:,} of {progress.total_shards:,} shards")
     if progress.total_images:
@@ -120,7 +123,7 @@ class LiveDisplay:
             self._live.update(Text(f"{progress.phase} …"))
             return
         bar = Table.grid(expand=True)  # which ends the bar's line, as the bar itself does not
-        bar.add_row(ProgressBar(total=total, completed=done))
+        bar.add_row(ProgressBar(total=total, completed=min(done, total)))
         workers = Table.grid(padding=(0, 2))
         for number, worker in enumerate(progress.workers[:WORKERS_SHOWN]):
             shard = worker.shard if worker.state != "idle" else ""

@@ -9,10 +9,25 @@ from __future__ import annotations
 FOUND_WRONG = 5  # what was to be checked is not as it should be, which is no error of the check
 
 
+def one_line(text: str) -> str:
+    """Text with its control characters escaped: a name from an archive or a folder may hold line
+    breaks, and what a terminal takes for a command."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or 0xDC80 <= ord(sign) <= 0xDCFF else ascii(sign)[1:-1]
+        for sign in text
+    )
+
+
 class FastconvError(Exception):
-    """Any error that fastconv foresees; ``exit_code`` is what the command line ends with."""
+    """Any error that fastconv foresees; ``exit_code`` is what the command line ends with. Its
+    message is one line."""
 
     exit_code = 3
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class UsageError(FastconvError):
@@ -42,4 +57,10 @@ class OutputError(FastconvError):
 
 
 class WorkerError(OutputError):
-    """A worker process ended before its shard did; the record in hand is named."""
+    """A worker process ended before its shard did; the record in hand is named. Where it met an
+    error of fastconv's own, the traceback follows in lines of its own."""
+
+    def __init__(self, message: str = "", trace: str = "") -> None:
+        super().__init__(message)
+        if trace:
+            self.args = (f"{self}:\n{trace}",)

@@ -109,6 +109,21 @@ def refuse_occupied(out: Path) -> None:
         )
 
 
+def removable(out: Path) -> tuple[int, int]:
+    """(bytes on disk, files) that a job which overwrites `out` removes there."""
+    space = files = 0
+    with contextlib.suppress(OSError, OutputError):  # clear_for says what is wrong
+        ours = [out / name for name in set(_written_before(out))]
+        partial = out / PARTIAL
+        for path in [*ours, *(partial.iterdir() if partial.is_dir() else ())]:
+            with contextlib.suppress(FileNotFoundError):
+                status = path.lstat()
+                if status.st_nlink == 1:
+                    space += 512 * status.st_blocks
+                    files += 1
+    return space, files
+
+
 def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
     """Make way for `files` (relative paths) in `out`.
 

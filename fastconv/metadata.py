@@ -11,17 +11,26 @@ _EXIF = b"Exif\0\0"
 _CONTENT_BYTES_MAX = 65_533  # of a segment
 _EMPTY_NOTE = b"\xff\xfe\0\2"
 _BARE = {0x01, *range(0xD0, 0xD8), _SOI}
-# In image data FF 00 is a byte and RSTn is part of it; FF FF are fill bytes.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+# In image data FF 00 is a byte and RSTn is part of it; FF FF are fill bytes. These are no part of
+# the pattern: with them, a search through a long run of them would begin anew at each.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+
+
+def _next_marker(data: bytes, at: int) -> tuple[int, int] | None:
+    """Where the next marker begins, its fill bytes included, and the place behind it."""
+    found = _MARKER.search(data, at)
+    if not found:
+        return None
+    return at + len(data[at : found.start()].rstrip(b"\xff")), found.end()
 
 
 def _pieces(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, begin, end) of each segment in order, image data as part of its SOS; what stands
     between is part of none. Ends with EOI, or where nothing more can be made out."""
     at = 2
-    while found := _MARKER.search(data, at):
-        marker, begin = found[1][0], found.start()
-        end = found.end()
+    while found := _next_marker(data, at):
+        begin, end = found
+        marker = data[end - 1]
         if marker == _EOI:
             yield marker, begin, end
             return
@@ -30,8 +39,8 @@ def _pieces(data: bytes) -> Iterator[tuple[int, int, int]]:
             if end > len(data):
                 return
             if marker == _SOS:
-                following = _MARKER.search(data, end)
-                end = following.start() if following else len(data)
+                following = _next_marker(data, end)
+                end = following[0] if following else len(data)
         yield marker, begin, end
         at = end
 
@@ -68,8 +77,8 @@ def stripped(data: bytes) -> bytes:
     else:
         parts.append(data[at:])
     left = b"".join(parts)
-    if data[2:3] == b"\xff" != left[2:3] and (first := _MARKER.search(left, 2)):
-        left = left[:2] + left[first.start() :]  # stray bytes, by which no JPEG is known
+    if data[2:3] == b"\xff" != left[2:3] and (first := _next_marker(left, 2)):
+        left = left[:2] + left[first[0] :]  # stray bytes, by which no JPEG is known
     return left
 
 

@@ -36,7 +36,8 @@ class SourceOptions:
     ``train``, ``validation``: an archive or a folder. ``boxes``: the tar.gz, a folder of XML, or
     slim's CSV. ``validation_labels``: slim's text file, Kaggle's CSV or the devkit's tar.gz.
     ``synsets``: the class list, one a line, in label order. ``synset_text``: a text for each.
-    ``split``: "train", "validation" or "all".
+    ``split``: "train", "validation" or "all". ``use_cut_archives``: of archives of images that end
+    too early, what is whole is used.
     """
 
     source: PathLike | None = None
@@ -47,6 +48,7 @@ class SourceOptions:
     synsets: PathLike | None = None
     synset_text: PathLike | None = None
     split: Literal["train", "validation", "all"] = "all"
+    use_cut_archives: bool = False
 
     def __post_init__(self) -> None:
         if self.source is None and self.train is None and self.validation is None:
@@ -65,8 +67,10 @@ class Options(SourceOptions, ImageOptions):
 
     Shard counts of None are chosen from the data (docs/formats.md, "Shards"); ``workers`` of None
     is every core that the process may use. Where ``out`` holds what the same job left when it was
-    ended, ``resume`` goes on from there; ``overwrite`` replaces whatever fastconv wrote. What is
-    done to images, ImageOptions says. Raises UsageError for values that cannot be met.
+    ended, ``resume`` goes on from there; ``overwrite`` replaces whatever fastconv wrote.
+    ``check_archives``: compare the archives' MD5 sums with the known ones first. ``space_check``:
+    end before anything is written where the output does not fit. What is done to images,
+    ImageOptions says. Raises UsageError for values that cannot be met.
     """
 
     out: PathLike
@@ -79,6 +83,8 @@ class Options(SourceOptions, ImageOptions):
     workers: int | None = None
     overwrite: bool = False
     resume: bool = True
+    check_archives: bool = False
+    space_check: bool = True
 
     def __post_init__(self) -> None:
         SourceOptions.__post_init__(self)
@@ -105,6 +111,7 @@ class Options(SourceOptions, ImageOptions):
             "slim_threads": self.slim_threads,
             "label_offset": self.label_offset,
             "on_error": self.on_error,
+            "use_cut_archives": self.use_cut_archives,
             "images": self.recipe.as_options(),
         }
 

@@ -18,7 +18,10 @@ from fastconv.errors import OutputError
 from fastconv.manifest import FORMAT, JOURNAL, MANIFEST, is_there, parse, refuse_occupied
 
 # Options that can make no byte of a whole shard another one, or that the plan says better.
-FREE = ("split", "on_error", "train_shards", "validation_shards", "slim_threads")
+FREE = (
+    *("split", "on_error", "train_shards", "validation_shards", "slim_threads"),
+    "use_cut_archives",  # the fingerprint tells which images are used
+)
 NOTES = ("repaired", "skipped")
 
 

@@ -12,16 +12,20 @@ from fastconv.past import look_back
 from fastconv.plan import SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
 from fastconv.sources.assemble import Dataset, load
+from fastconv.sources.detect import detect
+from fastconv.sources.sums import check_archives
 from fastconv.workers import in_parallel, usable_cores
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A job that could begin: what was found, and what would be written."""
+    """A job that could begin: what was found, and what would be written. ``checked``: what the
+    check of the archives' sums came to, in lines; none where it was not asked for."""
 
     options: Options
     dataset: Dataset
     plans: tuple[SplitPlan, ...]
+    checked: tuple[str, ...] = ()
 
     @property
     def output_bytes(self) -> int:
@@ -48,6 +52,10 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     if not options.overwrite and to_write:  # now, and not after an hour of listing
         facts = {"tool": TOOL, "format": FORMAT, "options": options.as_facts()}
         look_back(options.out_path, facts, options.resume)
+    checked: tuple[str, ...] = ()
+    if options.check_archives:
+        watch.phase("checking MD5 sums")
+        checked = check_archives(detect(options), options, watch.reading)
     workers = options.workers or usable_cores()
     dataset = load(options, watch.phase, in_parallel(workers))
     watch.phase("planning")
@@ -61,7 +69,7 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
         plans.append(plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes))
     if options.on_error == "stop":
         _refuse_what_would_be_skipped(dataset)
-    return Prepared(options, dataset, tuple(plans))
+    return Prepared(options, dataset, tuple(plans), checked)
 
 
 def _refuse_what_would_be_skipped(dataset: Dataset) -> None:

@@ -23,8 +23,8 @@ class Progress:
 
     ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
     images handled, of bytes of records written, and of shards that have their final names; totals
-    are 0 before the writing begins, and ``total_bytes`` is an estimate. Where shards are compared,
-    bytes are those read, and images are not always counted.
+    are 0 before the writing begins, and ``total_bytes`` is an estimate. Where archives are checked
+    and shards verified or compared, bytes are those read, and images are not always counted.
     """
 
     phase: str

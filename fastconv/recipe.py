@@ -14,6 +14,9 @@ FILTERS: tuple[Filter, ...] = ("bilinear", "bicubic", "lanczos", "box")
 EXIFS: tuple[Exif, ...] = ("keep", "strip", "apply")
 SUBSAMPLINGS = ("420", "444", "keep")
 
+# What so many pixels take at six bytes each, which is more than usual formats make of them. A file
+# of more is never read into memory: it could be as large as a sparse file says it is.
+FILE_BYTES_MAX = 1 << 30
 PIXELS_MAX = 178_956_970  # where Pillow, too, takes an image for a decompression bomb
 # For estimates of disk space only: what photographs take, by quality, at 4:2:0; how much more at
 # 4:4:4; what ImageNet's files take; how much longer its images are than high.
@@ -94,6 +97,7 @@ class Recipe:
             "long_max": min((side for side in longest if side), default=0),
             "exact_side": self.side if self._is_exact_side else 0,
             "bytes_max": self.bytes_max,
+            "file_bytes_max": FILE_BYTES_MAX,
             "every": self.every or self.decode_all or self.exif == "strip",
             "turned": self.exif == "apply",
             "gray": self.rgb,
@@ -142,7 +146,7 @@ class Recipe:
         """About how many bytes images take, of files of these sizes, int64 (n,): for estimates."""
         import numpy as np
 
-        stored = sizes.astype(np.float64)
+        stored = np.where(sizes <= FILE_BYTES_MAX, sizes, 0).astype(np.float64)
         if self._is_exact_side:
             stored[:] = self.side**2 * self._bytes_a_pixel
         else:

@@ -40,6 +40,7 @@ def remembered_options(
             slim_threads=asked["slim_threads"],
             label_offset=asked["label_offset"],
             on_error=asked["on_error"],
+            use_cut_archives=asked["use_cut_archives"],
             workers=workers,
             **given_again(asked["images"]),
         )

@@ -11,7 +11,7 @@ from fastconv import manifest as files
 from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.checking.findings import VerifyReport
 from fastconv.checking.outputs import Output, look_at
-from fastconv.checking.whole import check, prepared_again
+from fastconv.checking.whole import Checked, check, prepared_again, report_of, what_for
 from fastconv.errors import FastconvError, InputError
 from fastconv.index import index_of
 from fastconv.job import shard_tasks
@@ -50,17 +50,19 @@ def verify_and_repair(
             f"repair it by; run the same fastconv shards again, which goes on where it ended"
         )
     with files.locked(output.root):
-        prepared = prepared_again(output, watch, workers, source) if against_source else None
-        first = check(output, watch, workers, decode=decode, prepared=prepared)
+        source_job = prepared_again(output, watch, workers, source) if against_source else None
+        checked = check(output, watch, workers, decode=decode, prepared=source_job)
+        held_to = what_for(output, decode, against_source)
+        first = report_of(output, checked, held_to)
         if not first.found:
             return replace(first, seconds=watch.seconds)
         bad = set(first.bad_shards)
         labels_bad = any(finding.file == files.LABELS for finding in first.findings)
+        prepared = source_job
         if (bad or labels_bad) and prepared is None:
             prepared = prepared_again(output, watch, workers, source)
-        partial = output.root / files.PARTIAL
         try:
-            _make(partial)
+            _make(output.root / files.PARTIAL)
             written = _indexes(output, [name for name in first.bad_indexes if name not in bad])
             if prepared is not None and labels_bad:
                 written += _labels(output, prepared)
@@ -71,17 +73,9 @@ def verify_and_repair(
                 files.remove_partial(output.root)
         again = look_at(folder)
         names = bad | set(first.bad_indexes)
-        second = check(again, watch, workers, decode=decode, prepared=prepared, only=names)
-    general = tuple(again.findings)
-    return replace(
-        first,
-        findings=(*general, *second.findings),
-        found=len(general) + second.found,
-        bad_shards=second.bad_shards,
-        bad_indexes=second.bad_indexes,
-        repaired=tuple(written),
-        seconds=watch.seconds,
-    )
+        second = check(again, watch, workers, decode=decode, prepared=source_job, only=names)
+    report = report_of(again, Checked(checked.shards | second.shards, checked.workers), held_to)
+    return replace(report, repaired=tuple(written), seconds=watch.seconds)
 
 
 def _make(folder: Path) -> None:

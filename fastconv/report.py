@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastconv.catalog import Classes
+from fastconv.catalog import Classes, CutArchive
 from fastconv.plan import SplitPlan
 
 WRITTEN_WITH_SKIPS = 1
@@ -53,7 +53,8 @@ class SplitReport:
 class Report:
     """What fastconv.convert returns. ``bad_boxes``: annotation files left out, each with the
     reason; ``odd``: what a person may want to look at, in words; ``seconds``: of the whole job, and
-    ``phases``: of its parts, listing, reading (of boxes), planning, writing and finishing.
+    ``phases``: of its parts, checking (of MD5 sums), listing, reading (of boxes), planning, writing
+    and finishing; ``cut_archives``: those of which only what is whole was used.
     ``kept_shards``: those that an earlier run had left whole, with their records and bytes;
     ``rewritten``: shards that it had done, but that were not kept, each with the reason."""
 
@@ -70,6 +71,7 @@ class Report:
     kept_records: int = 0
     kept_bytes: int = 0
     rewritten: tuple[tuple[str, str], ...] = ()
+    cut_archives: tuple[CutArchive, ...] = ()
 
     @property
     def found(self) -> int:
@@ -89,8 +91,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where images or annotation files were skipped."""
-        return WRITTEN_WITH_SKIPS if self.skipped or self.bad_boxes else 0
+        """0, or 1 where images or annotation files were skipped, or archives were cut off."""
+        return WRITTEN_WITH_SKIPS if self.skipped or self.bad_boxes or self.cut_archives else 0
 
     def totals(self) -> dict[str, int]:
         return {
@@ -120,6 +122,7 @@ class Report:
             "repaired_images": [_note(note) for note in self.repaired],
             "skipped_images": [_note(note) for note in self.skipped],
             "bad_boxes": [list(item) for item in self.bad_boxes],
+            "cut_archives": [asdict(archive) for archive in self.cut_archives],
             "odd": list(self.odd),
         }
 

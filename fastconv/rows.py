@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, NoReturn
 
@@ -67,6 +68,11 @@ class RowWriter:
                     ) from None
                 result.skipped.append((row, job.describe(row), reason))
                 self._board[RECORDS] += 1
+            except MemoryError:  # no fault of the image's, so that it must not be skipped
+                raise InputError(
+                    f"{job.describe(row)}: there is not enough memory for it; give fewer --workers, "
+                    f"or let images of so many pixels be bad, with --max-pixels"
+                ) from None
             row += 1
 
     def _append(self, loop: _shard.ShardLoop, row: int, made: Made, result: ShardResult) -> None:
@@ -85,7 +91,12 @@ class RowWriter:
             refuse_bomb(*loop.facts[:2], self.recipe.pixels_max)
             raise BadImageError(_jpeg.REASONS[loop.jpeg_status])
         if why == _shard.WRITE:
-            file.fail()
+            try:
+                file.fail()
+            except OSError as error:
+                if error.errno == errno.ENOMEM:
+                    raise MemoryError from None
+                raise
         where = self._job.describe(row)
         if why == _shard.CHANGED:
             raise InputError(

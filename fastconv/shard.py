@@ -12,7 +12,7 @@ from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.board import IDLE, NO_ROW, ROW, STATE, SYNCING, WRITING, Board
 from fastconv.errors import InputError
 from fastconv.job import Job, ShardResult, ShardTask
-from fastconv.recipe import Recipe
+from fastconv.recipe import FILE_BYTES_MAX, Recipe
 from fastconv.rows import RowWriter
 
 # Large enough that a system call costs nothing beside it, small enough to stay in the processor's
@@ -54,7 +54,8 @@ def write_shard(
             file = RecordFile(fd, FLUSH_BYTES)
             board[ROW], board[STATE] = NO_ROW, WRITING
             if not rows.recipe.alters:
-                file.allocate(sum(job.columns["size"][task.start : task.stop]))
+                sizes = job.columns["size"][task.start : task.stop]
+                file.allocate(sum(size for size in sizes if size <= FILE_BYTES_MAX))
             rows.write(task, file, result)
             board[ROW], board[STATE] = NO_ROW, SYNCING
             file.finish()

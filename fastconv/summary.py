@@ -6,11 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import numpy as np
 
 from fastconv import manifest as files
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
+from fastconv.journal import labels_text
 from fastconv.past import NOTES
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
@@ -89,6 +91,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             "fingerprint": prepared.fingerprint,
         },
         "classes": len(prepared.dataset.classes),
+        "labels_crc32c": f"{crc32c.crc32c(labels_text(prepared.dataset.classes.names)):08x}",
     }
 
 
@@ -154,6 +157,7 @@ def make_report(
         skipped += bad
         odd += _odd(plan)
         first += len(plan.order)
+    odd += map(str, dataset.cut)
     odd += classes_without_images(prepared.plans, dataset.classes)
     if dataset.bad_boxes:
         odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
@@ -167,6 +171,7 @@ def make_report(
         dataset.bad_boxes,
         tuple(odd),
         workers,
+        cut_archives=dataset.cut,
     )
 
 
@@ -216,6 +221,7 @@ def make_manifest(
         "repaired": data["repaired_images"],
         "skipped": data["skipped_images"],
         "bad_boxes": data["bad_boxes"],
+        "cut_archives": data["cut_archives"],
         "shards": shards,
         "files": header["files"],
     }

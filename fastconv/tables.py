@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
 
 from fastconv.display import duration, size
+from fastconv.manifest import removable
+from fastconv.preflight import Need, Room, Shortage, need_of, room_at, shortage
 from fastconv.prepare import Prepared
 from fastconv.report import Report, classes_without_images
+from fastconv.sources.published import size_note, sizes
 
 NOTES_SHOWN = 5
 
@@ -22,8 +24,37 @@ def source_lines(prepared: Prepared) -> list[str]:
     for name in ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text"):
         path = getattr(found, name)
         if path is not None:
-            lines.append(f"  {name.replace('_', ' ')}: {path}")
+            note = size_note(path)
+            lines.append(f"  {name.replace('_', ' ')}: {path}{f' ({note})' if note else ''}")
     lines.append(f"  classes: {dataset.classes.origin} ({len(dataset.classes)})")
+    return [*lines, *(f"  {line}" for line in prepared.checked)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Disk:
+    """What an output needs, what there is, and ``replaced``, (bytes, files) that make way."""
+
+    need: Need
+    room: Room
+    replaced: tuple[int, int]
+    shortage: Shortage | None
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> _Disk:
+        options = prepared.options
+        out = options.out_path
+        need = need_of(prepared.plans, options.recipe)
+        replaced = removable(out) if options.overwrite else (0, 0)
+        missing = shortage(out, need.bytes, need.files, need.exact, replaced)
+        return cls(need, room_at(out), replaced, missing)
+
+
+def warning_lines(prepared: Prepared) -> list[str]:
+    """What a person may want to know before a job of hours begins, a line each."""
+    lines = [f"note: {archive}" for archive in prepared.dataset.cut]
+    missing = _Disk.of(prepared).shortage if prepared.options.space_check else None
+    if missing is not None and not missing.sure:
+        lines.append(f"note: {missing.text}")
     return lines
 
 
@@ -31,6 +62,7 @@ def plan_dict(prepared: Prepared) -> dict[str, Any]:
     """The plan as values that JSON knows."""
     options, dataset = prepared.options, prepared.dataset
     out = options.out_path
+    disk = _Disk.of(prepared)
     return {
         "out": str(out),
         "source": {
@@ -38,6 +70,13 @@ def plan_dict(prepared: Prepared) -> dict[str, Any]:
             "train": str(dataset.found.train) if dataset.found.train else None,
             "validation": str(dataset.found.validation) if dataset.found.validation else None,
             "boxes": str(dataset.found.boxes) if dataset.found.boxes else None,
+            "sizes": {
+                split: {"bytes": both[0], "published_bytes": both[1]}
+                for split in options.splits
+                if (path := dataset.found.images_of(split)) and (both := sizes(path))
+            },
+            "checked": list(prepared.checked),
+            "cut_archives": [asdict(archive) for archive in dataset.cut],
             "fingerprint": prepared.fingerprint,
         },
         "classes": len(dataset.classes),
@@ -54,17 +93,12 @@ def plan_dict(prepared: Prepared) -> dict[str, Any]:
             }
             for plan in prepared.plans
         ],
-        "bytes_needed": prepared.output_bytes,
-        "bytes_free": free_bytes(out),
+        "bytes_needed": disk.need.bytes,
+        "bytes_free": disk.room.bytes,
+        "files_needed": disk.need.files,
+        "files_free": disk.room.files,
+        "fits": disk.shortage is None,
     }
-
-
-def free_bytes(out: Path) -> int:
-    """Free space where `out` is, or will be."""
-    there = out.absolute()
-    while not there.exists():
-        there = there.parent
-    return shutil.disk_usage(there).free
 
 
 def plan_table(prepared: Prepared) -> tuple[Table, list[str]]:
@@ -102,11 +136,19 @@ def plan_table(prepared: Prepared) -> tuple[Table, list[str]]:
             notes.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
         notes += [f"{catalog.split}: {reason}: {n:,}" for reason, n in catalog.left_out.items()]
     notes += classes_without_images(prepared.plans, prepared.dataset.classes)
-    out = options.out_path
-    need, free = prepared.output_bytes, free_bytes(out)
-    verdict = "" if need <= free else "; THIS DOES NOT FIT"
-    notes.append(f"disk at {out}: about {size(need)} needed, {size(free)} free{verdict}")
-    return table, notes
+    notes += map(str, prepared.dataset.cut)
+    return table, [*notes, _disk_line(prepared)]
+
+
+def _disk_line(prepared: Prepared) -> str:
+    disk = _Disk.of(prepared)
+    free = "an unknown space" if disk.room.bytes is None else size(disk.room.bytes)
+    line = f"disk at {prepared.options.out_path}: about {size(disk.need.bytes)} needed, {free} free"
+    if disk.replaced[0]:
+        line += f", and {size(disk.replaced[0])} of what is replaced"
+    if disk.shortage is not None:
+        line += f"; THIS {'DOES' if disk.shortage.sure else 'MAY'} NOT FIT: {disk.shortage.text}"
+    return line
 
 
 def report_table(report: Report) -> tuple[Table, list[str]]:

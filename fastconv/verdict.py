@@ -13,6 +13,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from fastconv import metadata
 from fastconv.errors import BadImageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 # A second start of an image, as long as a segment can be: wherever a decoder reads on to.
 BEHIND = b"\xff\xd8" * 0x8000
 SAMPLES_MAX = 1 << 29  # height · width · components, from which on TensorFlow refuses
+# A decoder goes through all pixels for each scan, and a scan may be ten bytes long: without a limit
+# a file of a megabyte could take hours. Encoders make some ten scans of an image; so many pixels in
+# more than SCANS_USUAL scans take a minute at the most.
+SCANS_USUAL = 64
+SCANNED_PIXELS_MAX = 1 << 34
 
 
 def check(data: bytes, height: int, width: int, components: int) -> None:
@@ -30,6 +36,7 @@ def check(data: bytes, height: int, width: int, components: int) -> None:
 
     if height * width * components >= SAMPLES_MAX:
         raise BadImageError(f"its {width} x {height} pixels are more than TensorFlow decodes")
+    refuse_scans(data, height, width)
     try:
         # An eighth of its size: all of it is read, in the least of time and memory.
         simplejpeg.decode_jpeg(data, min_height=1, min_width=1)
@@ -51,6 +58,7 @@ def decode(
     import numpy as np
     import simplejpeg
 
+    refuse_scans(data, *sides)
     height, width = (-(-side // scale) if scale > 1 else 0 for side in sides)
     try:
         pixels = simplejpeg.decode_jpeg(
@@ -81,17 +89,31 @@ def decode_cmyk(data: bytes) -> Any:
         return inks if "adobe" in image.info else 255 - inks
 
 
+def refuse_scans(data: bytes, height: int, width: int) -> None:
+    """Raises BadImageError for a JPEG that would take hours to decode."""
+    # In image data there are none of these; a thumbnail in a note has one or ten.
+    scans = data.count(b"\xff\xda")
+    if scans > SCANS_USUAL and scans * height * width > SCANNED_PIXELS_MAX:
+        raise BadImageError(
+            f"its {width} x {height} pixels are in {scans:,} scans, where encoders make ten of "
+            f"them: it would take hours to decode"
+        )
+
+
 def _with_pillow(data: bytes) -> PillowImage.Image:
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None  # the limit is fastconv's own
-    whole = data + BEHIND
+    # Without its notes, which Pillow would read, and gather from as many as there are.
+    whole = metadata.stripped(data) + BEHIND
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(whole), formats=["JPEG"])
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadImageError(f"it cannot be decoded: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises whatever the damage of a note leads it to
+        raise BadImageError(f"it cannot be decoded: {error or type(error).__name__}") from None
     image.decodermaxblock = len(whole)  # all at once: else the end of a block can pass for an end
     return image
 
@@ -101,5 +123,7 @@ def _load(image: PillowImage.Image) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadImageError(f"it cannot be decoded: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise BadImageError(f"it cannot be decoded: {error or type(error).__name__}") from None

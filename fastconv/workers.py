@@ -153,7 +153,7 @@ class Crew:
         if kind == "refused":
             error: type[FastconvError] = getattr(errors, rest[0])
             raise error(rest[1])
-        raise WorkerError(f"worker {worker.number} met an error of fastconv's own:\n{rest[0]}")
+        raise WorkerError(f"worker {worker.number} met an error of fastconv's own", rest[0])
 
     def _death(self, worker: _Worker) -> WorkerError:
         code = worker.recruit.process.wait()

@@ -39,7 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "what was done before": ("journal", "past", "remembered"),
     "what is to be done": ("plan", "records", "remake", "sample", "sources"),
-    "prepared": ("comparison", "job", "prepare", "report"),
+    "prepared": ("comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),

@@ -307,8 +307,8 @@ def test_what_begins_otherwise(data: bytes) -> None:
 
 
 def test_a_reason_for_each_status() -> None:
-    assert len(_jpeg.REASONS) == 10
-    assert len(set(_jpeg.REASONS)) == 10
+    assert len(_jpeg.REASONS) == 11
+    assert len(set(_jpeg.REASONS)) == 11
     assert _jpeg.REASONS[OK] == ""
 
 

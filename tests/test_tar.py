@@ -18,7 +18,9 @@ import pytest
 from fastconv import _tar
 from fastconv.shared import anonymous_file
 
-OK, READ, _MEMORY, CHECKSUM, NUMBER, CUT, NO_END, LONG, PAX = range(9)
+OK, READ, _MEMORY, CHECKSUM, NUMBER, CUT, NO_END, LONG, PAX, _STOPPED, NAME, GLOBAL, BEHIND = range(
+    13
+)
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 BLOCK = 512
 END_MARK = bytes(2 * BLOCK)
@@ -413,7 +415,51 @@ def test_archives_of_nothing(fd: int) -> None:
 
 
 def test_what_stands_behind_the_end_mark(fd: int) -> None:
-    assert scan(fd, member("a", b"x") + bytes(BLOCK) + member("b")).names == [b"a"]
+    """Zeros up to a mebibyte, and what is no header: but no other member."""
+    first = member("a", b"x")
+    for behind in (bytes(5000), b"garbage" * 900, bytes(BLOCK) + b"\xff" * 700):
+        scanned = scan(fd, first + END_MARK + behind)
+        assert (scanned.status, scanned.at, scanned.names) == (OK, len(first), [b"a"])
+    for blocks in (1, 2, 20, 128, 129, 2046):
+        scanned = scan(fd, first + bytes(blocks * BLOCK) + member("b"))
+        assert (scanned.status, scanned.at) == (BEHIND, len(first) + blocks * BLOCK)
+        assert scanned.names == [b"a"]
+    for size, status in ((1 << 20, OK), ((1 << 20) + 1, BEHIND)):
+        put(fd, first)
+        os.ftruncate(fd, len(first) + size)
+        assert Scanned(_tar.scan(fd, 0, len(first) + size)).status == status
+
+
+@pytest.mark.parametrize(("size", "status"), [(4096, 0), (4097, 10)])
+def test_names_are_no_longer_than_a_system_has_them(fd: int, size: int, status: int) -> None:
+    for format in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        scanned = scan(fd, member("n" * size, b"x", format) + END_MARK)
+        assert (scanned.status, len(scanned.members)) == (status, int(not status))
+
+
+def test_a_nul_in_a_name(fd: int) -> None:
+    data = extended(record(b"path", b"a\0.JPEG")) + member("b") + END_MARK
+    assert (scan(fd, data).status, scan(fd, data).at) == (NAME, 2 * BLOCK)
+
+
+def test_an_empty_value_takes_back_what_was_said(fd: int) -> None:
+    taken_back = record(b"path", b"") + record(b"size", b"")
+    for said in (b"", record(b"path", b"x") + record(b"size", b"9")):
+        scanned = scan(fd, extended(said + taken_back) + member("b", b"123") + END_MARK)
+        assert [(name, size) for name, _, _, size in scanned.members] == [(b"b", 3)]
+
+
+def test_solariss_extended_headers(fd: int) -> None:
+    data = extended(record(b"path", b"n" * 200), b"X") + member("b", b"x") + END_MARK
+    assert [name for name, *_ in check_against_tarfile(fd, data)] == [b"n" * 200]
+
+
+@pytest.mark.parametrize("key", [b"path", b"size", b"GNU.sparse.major"])
+def test_global_headers_that_mean_all_members(fd: int, key: bytes) -> None:
+    scanned = scan(fd, extended(record(key, b"1"), b"g") + member("a", b"x") + END_MARK)
+    assert (scanned.status, scanned.at) == (GLOBAL, 0)
+    scanned = scan(fd, extended(b"9 path=a", b"g") + member("a", b"x") + END_MARK)
+    assert (scanned.status, scanned.at) == (PAX, 0)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -511,7 +557,7 @@ def test_malformed_pax_headers(fd: int, content: bytes) -> None:
         (record(b"path", b"with=equals\nand 9 path=a"), b"with=equals\nand 9 path=a"),
         (record(b"comment", bytes(range(256)) * 9) + record(b"path", b"n"), b"n"),
         (record(b"pathx", b"no") + record(b"xpath", b"no") + record(b"Path", b"no"), b"behind"),
-        *((record(b"path", b"n" * n), b"n" * n) for n in (1, 2, 90, 91, 92, 989, 990, 991, 9990)),
+        *((record(b"path", b"n" * n), b"n" * n) for n in (1, 2, 90, 91, 92, 989, 990, 991, 4096)),
     ],
 )
 def test_pax_headers(fd: int, content: bytes, name: bytes) -> None:
@@ -538,13 +584,13 @@ def test_a_pax_size_counts_for_the_next_member_alone(fd: int) -> None:
 @pytest.mark.parametrize("type", ["L", "x"])
 def test_extended_headers_of_a_mebibyte(fd: int, type: str) -> None:
     mebibyte = 1 << 20
-    content = b"n" * mebibyte
+    content = b"n\0".ljust(mebibyte, b"n")
     if type == "x":
-        content = record(b"path", b"n" * (mebibyte - 14))
+        content = record(b"path", b"n") + record(b"comment", b"n" * (mebibyte - 26))
         assert len(content) == mebibyte
     data = extended(content, type.encode()) + member("a") + END_MARK
     scanned = scan(fd, data)
-    assert (scanned.status, len(scanned.names[0])) == (OK, len(content) - 14 * (type == "x"))
+    assert (scanned.status, scanned.names) == (OK, [b"n"])
     scanned = scan(fd, extended(content + b"n", type.encode()) + member("a") + END_MARK)
     assert (scanned.status, scanned.at, scanned.members) == (LONG, 0, [])
 

@@ -21,6 +21,7 @@ from fastconv.annotations.voc import BoxError, parse_box_xml
 from fastconv.annotations.xmlfiles import ARCHIVE_SUFFIXES, iter_xml_batches
 from fastconv.errors import InputError
 from fastconv.names import IntArray, Names
+from fastconv.regular import regular
 
 __all__ = [
     "BoxError",
@@ -157,7 +158,7 @@ def read_boxes(path: str | Path, synsets: Container[str], run: Runner | None = N
 
 def _is_archive(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             head = file.read(512)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

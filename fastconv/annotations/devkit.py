@@ -7,18 +7,23 @@ an id stands for. The kit's ``readme.txt`` specifies both.
 
 from __future__ import annotations
 
+import contextlib
 import io
-import tarfile
-import zlib
+import resource
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fastconv.annotations.gunzip import DamageError, decompressed
 from fastconv.annotations.lists import lines_of, shown
+from fastconv.annotations.tarstream import TarStream
 from fastconv.errors import InputError, UsageError
 
 META = "meta.mat"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 MEMBER_BYTES_MAX = 64 << 20
+META_MEMORY_BYTES = 1 << 30  # the real one takes a few megabytes
 VALIDATION_COUNT_MAX = 50_000
 
 
@@ -50,18 +55,17 @@ def read_devkit(path: Path, data: bytes) -> tuple[str, ...]:
 
 def _read_members(path: Path, data: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
+    pieces, is_gzip = decompressed(iter([data]))
+    stream = TarStream(pieces, end_marker=not is_gzip)
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r|*") as archive:
-            for member in archive:
-                folder, _, name = f"/{member.name}".rpartition("/")
-                if name not in (META, GROUND_TRUTH) or not folder.endswith("/data"):
-                    continue
-                if member.size > MEMBER_BYTES_MAX:
-                    raise InputError(f"{path}, {member.name}: {member.size:,} bytes, too large")
-                file = archive.extractfile(member)
-                if file is not None:
-                    found[name] = file.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        while stream.advance():
+            folder, _, name = f"/{stream.name.decode('utf-8', 'surrogateescape')}".rpartition("/")
+            if name not in (META, GROUND_TRUTH) or not folder.endswith("/data"):
+                continue
+            if stream.size > MEMBER_BYTES_MAX:
+                raise InputError(f"{path}, {name}: {stream.size:,} bytes, too large")
+            found[name] = stream.read()
+    except DamageError as error:
         raise InputError(
             f"{path}: damaged or cut off: {error}; download ILSVRC2012_devkit_t12.tar.gz again "
             "(MD5 fa75699e90414af021442c21a62c3abf)"
@@ -89,7 +93,8 @@ def _leaf_synsets(where: str, meta: bytes) -> dict[str, str]:
             "pip install 'fastconv[devkit]'"
         ) from error
     try:
-        rows: Any = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"].reshape(-1)
+        with _memory_of(META_MEMORY_BYTES):
+            rows: Any = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"].reshape(-1)
         leaves = rows[rows["num_children"] == 0]
         ids = [str(int(i)) for i in leaves["ILSVRC2012_ID"]]
         wnids = [str(wnid) for wnid in leaves["WNID"]]
@@ -101,3 +106,24 @@ def _leaf_synsets(where: str, meta: bytes) -> dict[str, str]:
     if not ids or len(set(ids)) != len(ids):
         raise InputError(f"{where}: no classes, or one ILSVRC id for two; download the kit again")
     return dict(zip(ids, wnids, strict=True))
+
+
+@contextlib.contextmanager
+def _memory_of(more: int) -> Iterator[None]:
+    """This process can have no more memory than so many bytes besides what it has: loadmat asks for
+    as much as a file claims to need. Where the system does not say what it has, there is no limit.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + more
+    for other in (soft, hard):
+        if other != resource.RLIM_INFINITY:
+            limit = min(limit, other)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

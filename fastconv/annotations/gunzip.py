@@ -14,6 +14,9 @@ from collections.abc import Iterable, Iterator
 INPUT_BYTES = 1 << 17
 OUTPUT_BYTES = 1 << 20
 PIECES_AHEAD = 4
+# Of one archive and all in it. ILSVRC2012's box files unpack to 0.6 GB; gzip can make a thousand
+# bytes of one, and an inner archive a million, which would take days.
+EXPANDED_BYTES_MAX = 64 << 30
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -24,14 +27,31 @@ class DamageError(ValueError):
     member = ""
 
 
-def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+class Budget:
+    """How much may be decompressed yet."""
+
+    def __init__(self) -> None:
+        self.left = EXPANDED_BYTES_MAX
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise DamageError(
+                f"it decompresses to over {EXPANDED_BYTES_MAX >> 30} GiB, which no archive of "
+                f"annotations does"
+            )
+
+
+def gunzip(pieces: Iterable[bytes], budget: Budget | None = None) -> Iterator[bytes]:
     """The decompressed bytes of a gzip file (RFC 1952) of one or more members.
 
     ``pieces`` are its bytes in order. Each piece yielded has at most OUTPUT_BYTES bytes, whatever
     the file claims. Zero bytes after the last member are let pass, as gzip does.
 
-    Raises DamageError with the byte offset in the gzip file where the damage was met.
+    Raises DamageError with the byte offset in the gzip file where the damage was met, or where
+    ``budget``, by default a new one, is used up.
     """
+    budget = budget or Budget()
     decompressor = zlib.decompressobj(31)
     inside = True  # a member has begun, or must begin: an empty file is no gzip file
     offset = 0
@@ -55,6 +75,7 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
                     f"corrupt gzip data between bytes {begin} and {offset}: {error}"
                 ) from error
             if data:
+                budget.take(len(data))
                 yield data
             inside = not decompressor.eof
             # Output that zlib still holds comes with the next input; at least the trailer follows.
@@ -63,12 +84,14 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise DamageError(f"the gzip data are cut off: the file ends at byte {offset}")
 
 
-def decompressed(pieces: Iterator[bytes]) -> tuple[Iterator[bytes], bool]:
+def decompressed(
+    pieces: Iterator[bytes], budget: Budget | None = None
+) -> tuple[Iterator[bytes], bool]:
     """``pieces``, through ``gunzip`` if they begin as gzip does; and whether they do."""
     first = next(pieces, b"")
     pieces = itertools.chain([first], pieces)
     is_gzip = first[:2] == _GZIP_MAGIC
-    return (gunzip(pieces) if is_gzip else pieces), is_gzip
+    return (gunzip(pieces, budget) if is_gzip else pieces), is_gzip
 
 
 def on_thread(pieces: Iterator[bytes]) -> Iterator[bytes]:

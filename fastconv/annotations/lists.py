@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from fastconv.errors import InputError
+from fastconv.regular import regular
 
 # The largest such file is slim's list of boxes, 40 MB; an archive of images given by mistake
 # must not be read into memory to find that it is no text.
 LIST_BYTES_MAX = 256 << 20
+# So many lines of slim's list of boxes make LIST_BYTES_MAX; a line takes 60 bytes of memory at the
+# least, however short it is.
+LINES_MAX = 5_000_000
 
 # A lone carriage return would join two lines, and NUL tells UTF-16.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -28,11 +33,12 @@ def read_bytes(path: Path) -> bytes:
     Raises InputError if it cannot be opened, is no file, or exceeds LIST_BYTES_MAX.
     """
     try:
-        too_large = path.stat().st_size > LIST_BYTES_MAX
-        data = b"" if too_large else path.read_bytes()
+        with open(path, "rb", opener=regular) as file:
+            too_large = os.fstat(file.fileno()).st_size > LIST_BYTES_MAX
+            data = b"" if too_large else file.read(LIST_BYTES_MAX + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if too_large:
+    if too_large or len(data) > LIST_BYTES_MAX:
         raise InputError(
             f"{path}: over {LIST_BYTES_MAX >> 20} MiB, too large for a text file of one entry a "
             "line; is it an archive given in its place?"
@@ -64,6 +70,8 @@ def lines_of(where: str | Path, data: bytes) -> list[str]:
             f"{where}, line {number}: holds the control character {control[0]!r}; "
             "save the file as UTF-8 text with a line feed after each line"
         )
+    if text.count("\n") > LINES_MAX:
+        raise InputError(f"{where}: over {LINES_MAX:,} lines, more than any list that is known")
     # Not str.splitlines: it also breaks lines at characters that may stand inside a name.
     lines = [line.strip() for line in text.rstrip().split("\n")]
     if lines == [""]:

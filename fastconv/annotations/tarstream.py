@@ -13,6 +13,7 @@ from fastconv.annotations.gunzip import DamageError
 
 BLOCK = 512
 EXTENSION_BYTES_MAX = 1 << 20
+SIZE_DIGITS_MAX = 19  # those of 2^63
 
 _REGULAR = b"\0" + b"07"
 # Links, devices, folders and pipes: nothing follows their header, whatever size it gives.
@@ -196,15 +197,21 @@ def _pax(
     """Name and size as the records ``<length> <key>=<value>\\n`` of a pax header change them."""
     while value:
         digits, _, _ = value[:20].partition(b" ")
-        length = int(digits) if digits.isdigit() else 0
+        length = int(digits) if digits.isdigit() else 0  # of 20 digits at the most
         key, equals, content = value[len(digits) + 1 : length - 1].partition(b"=")
         if not equals or length > len(value) or value[length - 1 : length] != b"\n":
             raise DamageError(f"a damaged pax header before byte {offset}")
         if key == b"path":
-            name = content
+            if b"\0" in content:
+                raise DamageError(f"a name with a NUL in a pax header before byte {offset}")
+            name = content or None  # an empty value takes back what was said before
+        elif key == b"size" and not content:
+            size = None
         elif key == b"size":
-            if not content.isdigit():
-                raise DamageError(f"a pax header before byte {offset} gives the size {content!r}")
+            if not content.isdigit() or len(content) > SIZE_DIGITS_MAX:
+                raise DamageError(
+                    f"a pax header before byte {offset} gives the size {content[:40]!r}"
+                )
             size = int(content)
         elif key.startswith(b"GNU.sparse"):
             raise DamageError(f"a GNU sparse file before byte {offset}; pack it without --sparse")

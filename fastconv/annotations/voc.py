@@ -68,9 +68,9 @@ _FILE = _GAP.join(
         _text("depth"),
         b"</size>",
         _text("segmented"),
-        _OBJECT,
-        # All but the first object, to be taken apart only if there are any.
-        b"((?:" + re.sub(rb"\((?!\?)", b"(?:", _OBJECT) + _GAP + b")*)",
+        # All but the first object, to be taken apart only if there are any. No two gaps may meet
+        # in the pattern: a file of spaces would be tried at each way to part them.
+        _OBJECT + b"((?:" + _GAP + re.sub(rb"\((?!\?)", b"(?:", _OBJECT) + b")*)",
         b"</annotation>",
         b"",
     ]

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastconv.annotations.gunzip import INPUT_BYTES, DamageError, decompressed, on_thread
+from fastconv.annotations.gunzip import INPUT_BYTES, Budget, DamageError, decompressed, on_thread
 from fastconv.annotations.tarstream import TarStream
 from fastconv.annotations.voc import XML_BYTES_MAX
 from fastconv.errors import InputError
+from fastconv.regular import regular
 
 # A file's path (in the archive, or as the folder was given) and its bytes.
 Member = tuple[str, bytes]
@@ -50,14 +51,16 @@ def iter_xml_batches(
 
 def _archive_members(path: Path) -> Iterator[Member]:
     try:
-        pieces, is_gzip = decompressed(_file_pieces(path))
-        yield from _members(TarStream(on_thread(pieces), end_marker=not is_gzip), "")
+        budget = Budget()
+        pieces, is_gzip = decompressed(_file_pieces(path), budget)
+        stream = TarStream(on_thread(pieces), end_marker=not is_gzip)
+        yield from _members(stream, "", budget)
     except DamageError as error:
         where = f"at or after member {error.member!a}" if error.member else "no member read"
         raise InputError(f"{path}, {where}: {error}; copy or download the archive again") from error
 
 
-def _members(stream: TarStream, outer: str) -> Iterator[Member]:
+def _members(stream: TarStream, outer: str, budget: Budget) -> Iterator[Member]:
     try:
         while stream.advance():
             name = outer + stream.name.decode("utf-8", "surrogateescape")
@@ -69,8 +72,9 @@ def _members(stream: TarStream, outer: str) -> Iterator[Member]:
                 else:
                     yield name, next(stream.pieces(XML_BYTES_MAX + 1))
             elif not outer and name.lower().endswith(ARCHIVE_SUFFIXES):
-                pieces, is_gzip = decompressed(stream.pieces(INPUT_BYTES))
-                yield from _members(TarStream(pieces, end_marker=not is_gzip), f"{name}/")
+                pieces, is_gzip = decompressed(stream.pieces(INPUT_BYTES), budget)
+                inner = TarStream(pieces, end_marker=not is_gzip)
+                yield from _members(inner, f"{name}/", budget)
     except DamageError as error:
         if not error.member:  # an inner archive has said it already
             error.member = outer + stream.name.decode("utf-8", "surrogateescape")
@@ -79,7 +83,7 @@ def _members(stream: TarStream, outer: str) -> Iterator[Member]:
 
 def _file_pieces(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=regular) as file:
             while piece := file.read(INPUT_BYTES):
                 yield piece
     except OSError as error:
@@ -87,28 +91,48 @@ def _file_pieces(path: Path) -> Iterator[bytes]:
 
 
 def _folder_members(folder: Path) -> Iterator[Member]:
-    for path in _xml_paths(os.fspath(folder), set()):
+    for path in _xml_paths(os.fspath(folder)):
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path takes twice as long
+            with open(path, "rb", buffering=0, opener=regular) as file:
                 yield path, file.read(XML_BYTES_MAX + 1)
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _xml_paths(folder: str, above: set[tuple[int, int]]) -> Iterator[str]:
-    """Paths below ``folder``, sorted in each folder; ``above`` ends a circle of symbolic links."""
+def _xml_paths(top: str) -> Iterator[str]:
+    """Paths below ``top``, sorted in each folder, those of a folder before those of the ones in it.
+    Links are followed; below each folder of ``top`` every real folder is read once."""
+    before: set[tuple[int, int]] = set()
+    files, folders = _entries(top, before)
+    yield from files
+    for folder in folders:
+        seen = set(before)
+        todo = [folder]
+        while todo:
+            files, below = _entries(todo.pop(), seen)
+            yield from files
+            todo.extend(reversed(below))
+
+
+def _entries(folder: str, seen: set[tuple[int, int]]) -> tuple[list[str], list[str]]:
+    """The XML files and the folders in a folder; none where it is in ``seen``, and else it is
+    added to it."""
+    files: list[str] = []
+    folders: list[str] = []
     try:
         status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in seen:
+            return files, folders
+        seen.add((status.st_dev, status.st_ino))
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.is_dir():
+                folders.append(entry.path)
+            elif entry.name[-4:].lower() == ".xml" and not entry.name.startswith("._"):
+                if not entry.is_file():  # opening a pipe would wait for ever
+                    raise InputError(f"{entry.path}: a broken link, or no regular file; remove it")
+                files.append(entry.path)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:
-        return
-    for entry in entries:
-        if entry.is_dir():
-            yield from _xml_paths(entry.path, above | {identity})
-        elif entry.name[-4:].lower() == ".xml" and not entry.name.startswith("._"):
-            if not entry.is_file():  # opening a pipe would wait for ever
-                raise InputError(f"{entry.path}: a broken link, or no regular file; remove it")
-            yield entry.path
+        where = error.filename or folder
+        raise InputError(f"{where}: cannot be read: {error.strerror or error}") from error
+    return files, folders

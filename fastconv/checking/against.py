@@ -72,7 +72,8 @@ class Against:
             ("image/class/text", text),
         ):
             if key in features and list(features[key]) != [value]:
-                yield f"{key} is {list(features[key])}, but the source's {value!r}"
+                there = ", ".join(map(_shown, features[key])) or "nothing"
+                yield f"{key} is {there}, but the source's {_shown(value)}"
         try:
             made = self._made(self._source_bytes(row))
         except OSError as error:
@@ -118,6 +119,10 @@ class Against:
         if data[:2] == JPEG_MAGIC and components != 4:
             raise BadImageError(_jpeg.REASONS[status])
         return self._remaker.foreign(data)[0]
+
+
+def _shown(value: object) -> str:
+    return repr(value.decode("utf-8", "replace")) if isinstance(value, bytes) else str(value)
 
 
 class ShardAgainst:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import crc32c
+
 from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
 from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST
@@ -21,11 +23,13 @@ OTHERS = (LABELS, MANIFEST, JOURNAL, "dataset_info.json", "features.json")
 
 @dataclass(slots=True)
 class Output:
-    """``shards``: each by its name, None where it is missing; ``indexes`` likewise, empty where
+    """``root``: the folder that its paths are relative to; ``named``: what is to be checked;
+    ``shards``: each by its name, None where it is missing; ``indexes`` likewise, empty where
     there are none at all; ``said``: what manifest or journal says of each; ``labels``: the classes
     in label order, where they are known. ``findings``: what the files' names show."""
 
     root: Path
+    named: Path
     shards: dict[str, Path | None]
     indexes: dict[str, Path | None]
     said: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -46,7 +50,7 @@ def look_at(path: Path) -> Output:
     """An output of fastconv's, a folder of TFRecord files, or one such file. Raises InputError
     where there is nothing to be checked."""
     if path.is_file():
-        return _with_indexes(Output(path.parent, {path.name: path}, {}), path.parent)
+        return _with_indexes(Output(path.parent, path, {path.name: path}, {}), path.parent)
     if not path.is_dir():
         raise InputError(f"{path}: {'is no file or folder' if path.exists() else 'does not exist'}")
     if path.name == DATA and not (path / DATA).is_dir():
@@ -57,7 +61,7 @@ def look_at(path: Path) -> Output:
     if not has_data:
         names = [n for n in found if NUMBERED.fullmatch(n) or TFRECORD.fullmatch(n)]
         found = {name: found[name] for name in names}
-    output = _with_indexes(Output(path, found, {}), folder)
+    output = _with_indexes(Output(path, path, found, {}), folder)
     _hear(output)
     if not output.shards and not output.findings:
         raise InputError(
@@ -137,6 +141,9 @@ def _labels(output: Output, past: Past) -> None:
     if lines.pop() or len(lines) != past.facts["classes"]:
         what = f"has {len(lines):,} lines, but there are {past.facts['classes']:,} classes"
         output.findings.append(Finding(LABELS, what))
+        return
+    if f"{crc32c.crc32c(text):08x}" != past.facts["labels_crc32c"]:
+        output.findings.append(Finding(LABELS, "is not the one that was written"))
         return
     output.labels = tuple(lines)
 

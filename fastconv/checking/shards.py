@@ -71,20 +71,21 @@ class Checker:
         finally:
             os.close(fd)
         found.records, found.bytes = walk.record, walk.end
+        is_framed = walk.at == walk.end and walk.leaps == 0
         if shard.said:
             _compare(shard, walk, found)
             if self._rules is not None and not found.is_bad:
                 _compare_labels(shard, self._rules.taken(), found)
         if shard.needs_index:
-            _check_index(shard, walk.index if walk.at == walk.end else None, found)
+            _check_index(shard, walk.index if is_framed else None, found)
 
     def _walked(self, fd: int, shard: ShardToCheck, found: ShardFindings) -> _verify.Walk:
         if self._rules is not None:
             self._rules.taken()  # of a shard before
         against = self.against.shard(shard.name) if self.against else None
 
-        def on_record(record: int, offset: int, payload: memoryview) -> None:
-            problems = self._problems(payload)
+        def on_record(record: int, offset: int, payload: memoryview, holds: bool) -> None:
+            problems = self._problems(payload, holds)
             if against is not None:
                 problems += against(record, payload)
             for problem in problems:
@@ -112,8 +113,8 @@ class Checker:
                 found.add(Finding(shard.shown, problem))
         return walk
 
-    def _problems(self, payload: memoryview) -> list[str]:
-        if self._rules is None or not self._rules.hold(payload):
+    def _problems(self, payload: memoryview, holds: bool) -> list[str]:
+        if not holds:
             problems = self.expected.problems(payload)
             if problems:
                 return problems

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastconv.checking.against import arguments
 from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
-from fastconv.checking.outputs import DATA, INDEXES, Output, look_at
+from fastconv.checking.outputs import INDEXES, Output, look_at
 from fastconv.checking.rules import Expected
 from fastconv.checking.shards import ShardToCheck
 from fastconv.errors import InputError, UsageError
@@ -53,8 +53,9 @@ def verify(
     prepared = prepared_again(output, watch, workers, source) if against_source else None
     if prepared is None and any(source.values()):
         raise UsageError("where the source is says nothing without --against-source or --repair")
-    report = check(output, watch, workers, decode=decode, prepared=prepared)
-    return replace(report, seconds=watch.seconds)
+    checked = check(output, watch, workers, decode=decode, prepared=prepared)
+    held_to = what_for(output, decode, against_source)
+    return replace(report_of(output, checked, held_to), seconds=watch.seconds)
 
 
 def prepared_again(
@@ -79,6 +80,14 @@ def prepared_again(
     return prepared
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in each shard, by its name, by so many workers."""
+
+    shards: dict[str, ShardFindings]
+    workers: int
+
+
 def check(
     output: Output,
     watch: Watch,
@@ -87,9 +96,9 @@ def check(
     decode: bool = False,
     prepared: Prepared | None = None,
     only: Iterable[str] | None = None,
-) -> VerifyReport:
-    """Check shards and indexes, all or ``only`` those of these names, and what files' names and the
-    manifest show. ``prepared``: the job to compare records with, if any."""
+) -> Checked:
+    """Check shards and indexes, all or ``only`` those of these names. ``prepared``: the job to
+    compare records with, if any."""
     if workers is not None:
         check_whole("workers", workers, 1, 99_999)
     past = output.past
@@ -102,13 +111,19 @@ def check(
     shards = [_to_check(output, name) for name in names]
     sizes = {shard.name: _size(shard.path) for shard in shards}
     count = min(workers or usable_cores(), max(len(shards), 1))
-    watch.phase("verifying")
+    watch.phase("verifying" if only is None else "verifying what was repaired")
     results: dict[str, ShardFindings] = {}
     with ExitStack() as stack:
         fds: tuple[int, ...] = ()
         source = None
         if prepared is not None:
-            plan_fd = share_plans(list(prepared.plans), prepared.dataset.classes, {}, [b""], 0)
+            plan_fd = share_plans(
+                list(prepared.plans),
+                prepared.dataset.classes,
+                {},
+                [b""],
+                prepared.options.label_offset,
+            )
             stack.callback(os.close, plan_fd)
             fds = (plan_fd,)
             source = arguments(prepared, shard_tasks(list(prepared.plans)), output.said)
@@ -128,20 +143,24 @@ def check(
 
         for shard, found in crew.run(shards, on_tick):
             results[shard.name] = found
-    in_order = [results[name] for name in names]
-    general = output.findings if only is None else []
-    general = [*general, *(_totals(output, in_order) if only is None else [])]
+    return Checked(results, count)
+
+
+def report_of(output: Output, checked: Checked, held_to: tuple[str, ...]) -> VerifyReport:
+    """What it came to: of all shards, and of what files' names and the manifest show."""
+    in_order = [checked.shards[name] for name in sorted(checked.shards)]
+    general = [*output.findings, *_totals(output)]
     return VerifyReport(
-        str(output.root),
-        len(shards),
+        str(output.named),
+        len(in_order),
         sum(found.records for found in in_order),
         sum(found.bytes for found in in_order),
         (*general, *(finding for found in in_order for finding in found.findings)),
         len(general) + sum(found.count for found in in_order),
         tuple(found.name for found in in_order if found.is_bad),
         tuple(found.name for found in in_order if found.is_index_bad),
-        _held_to(output, decode, prepared),
-        count,
+        held_to,
+        checked.workers,
     )
 
 
@@ -165,7 +184,7 @@ def _size(path: str | None) -> int:
         return 0
 
 
-def _totals(output: Output, found: list[ShardFindings]) -> list[Finding]:
+def _totals(output: Output) -> list[Finding]:
     """What the manifest says of everything, against what it says of each shard."""
     past = output.past
     if past is None or not past.is_finished:
@@ -180,13 +199,14 @@ def _totals(output: Output, found: list[ShardFindings]) -> list[Finding]:
         for name, value in sums.items()
         if said.get(name) != value
     ]
-    if len(output.said) != len(found):
-        what = f"tells of {len(output.said):,} shards, but names {len(found):,} files in {DATA}"
+    if output.said.keys() != output.shards.keys():
+        what = f"tells of {len(output.said):,} shards, but names {len(output.shards):,} files"
         findings.append(Finding(MANIFEST, what))
     return findings
 
 
-def _held_to(output: Output, decode: bool, prepared: Prepared | None) -> tuple[str, ...]:
+def what_for(output: Output, decode: bool, against_source: bool) -> tuple[str, ...]:
+    """What shards are held to, in words."""
     held = ["both checksums of every record", "every Example", "images' headers"]
     if output.indexes:
         held.append("index files")
@@ -194,6 +214,6 @@ def _held_to(output: Output, decode: bool, prepared: Prepared | None) -> tuple[s
         held += [f"counts and checksums of {output.past.path.name}", "slim's schema"]
     if decode:
         held.append("every image decoded")
-    if prepared:
+    if against_source:
         held.append("every record's source")
     return tuple(held)

@@ -6,24 +6,28 @@ import os
 from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fastconv import _members, _tar
-from fastconv.catalog import Container, Int64Array, Listing
+from fastconv._members import is_image_name
+from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
+from fastconv.regular import regular
 from fastconv.sources.kinds import text
+from fastconv.sources.published import size_beside_published
 
 # Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
 # threads overlap; on a warm one the kernel copies little, and more threads than cores gain nothing.
 INDEX_THREADS = 8
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
-REGULAR = ord("0")
+REGULAR, SPARSE = ord("0"), ord("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,28 @@ class Members:
     type: npt.NDArray[np.uint8]
     names: Names
 
+    def rows(self, keep: npt.NDArray[np.bool_]) -> Members:
+        """Those for which `keep`, bool (n,), is set."""
+        rows = np.flatnonzero(keep)
+        return Members(self.offset[rows], self.size[rows], self.type[rows], self.names.take(rows))
 
-def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> Members:
-    """List the tar at [begin, end) of an open file; InputError names `what` and the offset.
-    Another thread ends it by setting `stop` (an int) to 1."""
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a tar ends too early: `what` it is, the `reason`, the header `at` that this was met
+    at, and in words the members around there. ``partial``: the last of the members is not whole."""
+
+    what: str
+    reason: str
+    at: int
+    around: str
+    partial: bool
+
+
+def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> tuple[Members, Cut | None]:
+    """List the tar at [begin, end) of an open file, up to where it ends too early, if it does.
+    Other damage is an InputError, which names `what` and the offset. Another thread ends it by
+    setting `stop` (an int) to 1."""
     status, at, error, offset, size, types, blob, ends = _tar.scan(fd, begin, end, stop)
     starts = np.zeros(len(types) + 1, np.int64)
     starts[1:] = np.frombuffer(ends, np.int64)
@@ -49,14 +71,20 @@ def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> Members:
         Names(np.frombuffer(blob, np.uint8), starts),
     )
     if status == 0:
-        return members
-    reason = _tar.REASONS[status]
+        return members, None
+    reason, around = _tar.REASONS[status], ""
+    whole = int(np.count_nonzero(members.offset + members.size <= end))
+    if whole < len(types):  # then it is the last one that is not
+        around = f", of member {text(members.names[whole])!r}"
+    if whole:
+        around += f", after member {text(members.names[whole - 1])!r}"
+    if status in (_tar.CUT, _tar.NO_END):
+        return members, Cut(what, reason, at, around, whole < len(types))
     if error:
         reason += f" ({os.strerror(error)})"
-    last = f", after member {text(members.names[len(types) - 1])!r}" if types else ""
     raise InputError(
-        f"{what}: {reason}: header at offset {at}{last}; "
-        f"{len(types)} members could be listed. Fetch the archive again, or check its MD5"
+        f"{what}: {reason}: header at offset {at}{around}; "
+        f"{whole:,} members could be listed. Fetch the archive again, or check its MD5"
     )
 
 
@@ -73,87 +101,142 @@ def _check_plain(fd: int, path: Path) -> None:
             )
 
 
-def list_archive(path: Path, threads: int = INDEX_THREADS) -> Listing:
+def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS) -> Listing:
     """The images of a tar, or of a tar of tars (one a class, named for it).
 
     Members may come in any order, with a leading ``./``, in folders; what is no image by its name
     is counted as a stray. Of members that carry one name the last counts, as when unpacking.
-    Raises InputError for what is no whole tar archive, naming the offset.
+    Raises InputError for what is no whole tar archive, naming the offset, for an image or an inner
+    archive that is stored sparsely, and for one with ``..`` in its name. With `use_cut`, the
+    members that are whole of one that ends too early are listed, and its `cut` says so.
     """
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = regular(os.fspath(path), os.O_RDONLY)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
         _check_plain(fd, path)
         # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
         stop = array("i", [0])
+        end = os.fstat(fd).st_size
         with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
             try:
-                whole = os.fstat(fd).st_size
-                outer = pool.submit(scan, fd, 0, whole, str(path), stop).result()
-                return _list_members(fd, path, outer, pool, stop)
+                outer = pool.submit(scan, fd, 0, end, str(path), stop).result()
+                listing, cuts, members = _list_members(fd, path, end, outer, pool, stop)
             except BaseException:
                 stop[0] = 1
                 pool.shutdown(cancel_futures=True)
                 raise
     finally:
         os.close(fd)
+    if not cuts:
+        return listing
+    first = cuts[0]
+    if len(cuts) > 1:
+        reason = f"{first.reason} (and {len(cuts) - 1:,} more in {path.name} end too early)"
+        first = replace(first, reason=reason)
+    if not use_cut:
+        raise _cut_error(path, end, first, members)
+    return replace(listing, cut=(CutArchive(first.what, first.reason, first.at, members),))
 
 
 def _list_members(
-    fd: int, path: Path, outer: Members, pool: ThreadPoolExecutor, stop: array[int]
-) -> Listing:
+    fd: int,
+    path: Path,
+    end: int,
+    outer: tuple[Members, Cut | None],
+    pool: ThreadPoolExecutor,
+    stop: array[int],
+) -> tuple[Listing, list[Cut], int]:
+    """(the images, where the archive and those in it end too early, members that are whole)."""
+    members, cut = outer
     inner: dict[bytes, int] = {}
-    keep = np.ones(len(outer.type), bool)
-    for row, name in enumerate(outer.names):
+    keep = np.ones(len(members.type), bool)
+    for row, name in enumerate(members.names):
         base = name.rpartition(b"/")[2]
-        if outer.type[row] == REGULAR and base.lower().endswith(b".tar") and base[:1] != b".":
-            keep[row] = False
-            # By name, so that of two inner archives of one name the last counts, as in unpacking.
-            inner[_clean(name)] = row
+        if base.lower().endswith(b".tar") and base[:1] != b".":
+            _refuse_sparse(str(path), name, int(members.type[row]))
+            if members.type[row] == REGULAR:
+                keep[row] = False
+                # By name, so that of two of one name the last counts, as in unpacking.
+                inner[_clean(name, str(path))] = row
+    if cut and cut.partial:
+        keep[-1] = False  # of an inner archive, what is there of it is listed all the same
 
-    def one(row: int) -> Listing:
-        begin, size = int(outer.offset[row]), int(outer.size[row])
-        member = text(outer.names[row])
+    def one(row: int) -> tuple[Listing, Cut | None, int]:
+        begin = int(members.offset[row])
+        member = text(members.names[row])
         group = member.rpartition("/")[2][: -len(".tar")]
-        found = scan(fd, begin, begin + size, f"{path}: {member}", stop)
-        return _images(path, found, group, member)
+        stop_at = min(begin + int(members.size[row]), end)
+        found, short = scan(fd, begin, stop_at, f"{path}: {member}", stop)
+        if short and short.partial:
+            found = found.rows(np.arange(len(found.type)) < len(found.type) - 1)
+        if stop_at < begin + int(members.size[row]):
+            short = None  # of this the archive around it tells
+        return _images(path, found, group, member), short, len(found.type)
 
+    rest = members.rows(keep)
     parts = list(pool.map(one, inner.values()))
-    rows = np.flatnonzero(keep)
-    rest = Members(outer.offset[rows], outer.size[rows], outer.type[rows], outer.names.take(rows))
-    parts.append(_images(path, rest, None, ""))
-    return Listing.joined(parts)
+    parts.append((_images(path, rest, None, ""), None, len(rest.type)))
+    cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
+    return Listing.joined([part for part, _, _ in parts]), cuts, sum(n for _, _, n in parts)
+
+
+def _cut_error(path: Path, size: int, cut: Cut, members: int) -> InputError:
+    published = size_beside_published(path, size)
+    return InputError(
+        f"{cut.what}: {cut.reason}: header at offset {cut.at}{cut.around}; {members:,} members of "
+        f"the archive are whole{published}. Fetch the archive again, or check its MD5; or convert "
+        f"those that are whole with --use-cut-archives"
+    )
 
 
 def _class_of(folders: list[bytes]) -> Callable[[str], str | None]:
     """The class that a folder of an archive is of: as in a tree, the first folder below what all
     have in common; the last one of all where there is but one folder."""
     parts = [text(folder).split("/") for folder in folders]
-    common = 0
-    while len(parts) > 1 and len({tuple(part[: common + 1]) for part in parts}) == 1:
-        common += 1
+    # What the first and the last in order have in common, all have.
+    ends = zip(min(parts), max(parts), strict=False) if parts else ()
+    common = len(list(takewhile(lambda pair: pair[0] == pair[1], ends)))
 
     def group(folder: str) -> str | None:
         below = folder.split("/")
-        name = below[-1] if len(parts) == 1 else below[min(common, len(below) - 1)]
-        return name or None
+        return below[min(common, len(below) - 1)] or None
 
     return group
 
 
-def _clean(name: bytes) -> bytes:
-    while name.startswith(b"./"):
-        name = name[2:]
-    return name.lstrip(b"/")
+def _refuse_sparse(where: str, name: bytes, kind: int) -> None:
+    if kind == SPARSE:
+        raise InputError(
+            f"{where}: {text(name)}: is stored as a sparse file, whose bytes are not in the archive "
+            f"as they are in the file. Unpack the archive, and pack it again without --sparse"
+        )
+
+
+def _clean(name: bytes, where: str) -> bytes:
+    """A path as it is when unpacked. Raises InputError for one that leads upwards."""
+    parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+    if b".." in parts:
+        raise InputError(
+            f"{where}: {text(name)}: has '..' in its name, which may lead out of the folder that it "
+            f"is in, so that its class is uncertain; pack the archive again without"
+        )
+    return b"/".join(parts)
 
 
 def _images(path: Path, members: Members, group: str | None, inside: str) -> Listing:
     """The images among a tar's members, a container for each folder of them. They are of the class
     `group`, or, where that is None, of those that the folders stand for."""
+    where = f"{path}: {inside}" if inside else str(path)
+    for row in np.flatnonzero(members.type == SPARSE).tolist():
+        if is_image_name(members.names[row].rpartition(b"/")[2]):
+            _refuse_sparse(where, members.names[row], SPARSE)
     rows, places, folders, names, starts, replaced, links, others = _members.images(
-        members.names.blob, members.names.starts, members.type
+        members.names.blob,
+        members.names.starts,
+        members.type,
+        lambda folder: _clean(folder, where),
     )
     class_of = _class_of(folders)
     containers = []

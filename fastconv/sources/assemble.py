@@ -15,6 +15,7 @@ from fastconv.catalog import (
     OTHER_CLASS,
     Catalog,
     Classes,
+    CutArchive,
     FloatArray,
     Int32Array,
     Int64Array,
@@ -40,13 +41,15 @@ VALIDATION_PREFIX = b"ILSVRC2012_val_"
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """A dataset as it lies on disk. ``bad_boxes``: annotation files that could not be used, each
-    with the reason; ``unmatched_boxes``: those of images that are not here."""
+    with the reason; ``unmatched_boxes``: those of images that are not here; ``cut``: archives of
+    which only what is whole was used."""
 
     found: Found
     classes: Classes
     catalogs: tuple[Catalog, ...]
     bad_boxes: tuple[tuple[str, str], ...]
     unmatched_boxes: int
+    cut: tuple[CutArchive, ...] = ()
 
 
 def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> Dataset:
@@ -55,11 +58,13 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
     Raises InputError, naming the file, where something that is needed is missing or damaged.
     """
     found = detect(options)
-    listings = {split: listed_split(found, split, on_phase) for split in options.splits}
+    use_cut = options.use_cut_archives
+    listings = {split: listed_split(found, split, on_phase, use_cut) for split in options.splits}
     present = {split: listing for split, listing in listings.items() if listing is not None}
     if sum(len(listing) for listing in present.values()) == 0:
         raise InputError(f"{options.source or found.train or found.validation}: holds no images")
-    classes = _classes(found, present, on_phase)
+    others: dict[Split, Listing] = {}
+    classes = _classes(found, present, others, on_phase, use_cut)
     if "validation" in present:
         present["validation"] = _without_false_groups(present["validation"], classes)
     if found.validation_labels is not None and options.validation_labels is not None:
@@ -80,16 +85,20 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
         matched += used
     unmatched = len(boxes.stems) - matched if boxes is not None else 0
     bad = tuple(boxes.bad) if boxes is not None else ()
-    return Dataset(found, classes, tuple(catalogs), bad, unmatched)
+    cut = tuple(part for listing in (*present.values(), *others.values()) for part in listing.cut)
+    return Dataset(found, classes, tuple(catalogs), bad, unmatched, cut)
 
 
-def listed_split(found: Found, split: Split, on_phase: Phase) -> Listing | None:
-    """What the split's archive or folder holds; None where there is none."""
+def listed_split(
+    found: Found, split: Split, on_phase: Phase, use_cut: bool = False
+) -> Listing | None:
+    """What the split's archive or folder holds, with `use_cut` of cut archives what is whole; None
+    where there is none."""
     path = found.images_of(split)
     if path is None:
         return None
     on_phase(f"listing {path.name}")
-    return list_folder(path) if path.is_dir() else listed(path)
+    return list_folder(path, use_cut) if path.is_dir() else listed(path, use_cut)
 
 
 def _groups(listing: Listing | None, flat: bool = False) -> set[str]:
@@ -106,16 +115,24 @@ def _groups(listing: Listing | None, flat: bool = False) -> set[str]:
     }
 
 
-def _classes(found: Found, present: dict[Split, Listing], on_phase: Phase) -> Classes:
+def _classes(
+    found: Found,
+    present: dict[Split, Listing],
+    others: dict[Split, Listing],
+    on_phase: Phase,
+    use_cut: bool,
+) -> Classes:
     """The classes of all that is there, whatever part of it is to be converted: a label must not
-    depend on that."""
+    depend on that. What had to be listed for it besides is put into `others`."""
     if found.synsets is not None:
         return choose_classes(found, ())
-    listings: dict[Split, Listing | None] = dict(present)
     known = set(imagenet_synsets())
     if not set().union(*(_groups(listing) for listing in present.values())) <= known:
         for split in set(SPLITS) - set(present):
-            listings[split] = listed_split(found, split, on_phase)
+            listing = listed_split(found, split, on_phase, use_cut)
+            if listing is not None:
+                others[split] = listing
+    listings = {**present, **others}
     train = _groups(listings.get("train"))
     validation = _groups(listings.get("validation"))
     # A folder of validation images is a class where the train images have it, or a WNID's name.

@@ -16,19 +16,21 @@ from fastconv.sources.archives import list_archive
 from fastconv.sources.kinds import text
 
 
-def list_folder(path: Path) -> Listing:
+def list_folder(path: Path, use_cut: bool = False) -> Listing:
     """The images below a folder. Each folder right below it is a class, named for it; images of
     deeper folders belong to the same class; images in `path` itself have no class.
 
     A ``<class>.tar`` in `path` counts as the class's folder. Symbolic links are followed, each
-    real folder once. Hidden files and folders are passed over. Raises InputError for what cannot
-    be read.
+    real folder of a class once. Hidden files and folders are passed over. Raises InputError for
+    what cannot be read, and for a link that leads nowhere, or out of a class to what it is in. With
+    `use_cut`, of archives that end too early what is whole is listed.
     """
     here, folders, archives, strays = _entries(path)
+    above = {(status.st_dev, status.st_ino) for status in map(os.stat, _upwards(path))}
     parts = [here] if len(here) else []
     empty = 0
     for folder in folders:
-        listing = _class_folder(path / os.fsdecode(folder), text(folder))
+        listing = _class_folder(path / os.fsdecode(folder), text(folder), above)
         if len(listing) and folder + b".tar" in archives:
             raise InputError(
                 f"{path / os.fsdecode(folder)}: stands beside an archive of its name, so that its "
@@ -38,7 +40,7 @@ def list_folder(path: Path) -> Listing:
         parts.append(listing)
     for archive in archives:
         name = os.fsdecode(archive)
-        listing = list_archive(path / name)
+        listing = list_archive(path / name, use_cut)
         group = text(archive)[: -len(".tar")]
         containers = tuple(replace(place, group=group) for place in listing.containers)
         parts.append(replace(listing, containers=containers))
@@ -68,6 +70,8 @@ def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes]
                 elif entry.name.lower().endswith(b".tar"):
                     archives.append(entry.name)
                 else:
+                    if entry.is_symlink():
+                        entry.stat()  # a class's folder may have been behind it
                     strays += 1
     except OSError as error:
         where = os.fsdecode(error.filename) if error.filename else path
@@ -82,7 +86,15 @@ def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes]
     return listing, sorted(folders), sorted(archives), strays
 
 
-def _class_folder(path: Path, group: str) -> Listing:
+def _upwards(path: Path) -> list[Path]:
+    """A folder and all that it is in."""
+    real = path.resolve()
+    return [real, *real.parents]
+
+
+def _class_folder(path: Path, group: str, above: set[tuple[int, int]]) -> Listing:
+    """A class's images. Raises InputError where a link leads to one of the folders `above`, by
+    which all other classes' images would be of this one."""
     parts, strays = [], 0
     seen: set[tuple[int, int]] = set()
     todo = [path]
@@ -92,6 +104,11 @@ def _class_folder(path: Path, group: str) -> Listing:
             status = folder.stat()
         except OSError as error:
             raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+        if (status.st_dev, status.st_ino) in above:
+            raise InputError(
+                f"{folder}: is a link to a folder that it is in, so that the images of other "
+                f"classes would be of class {group}, too; remove it"
+            )
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))

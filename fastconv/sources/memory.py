@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fastconv import _tar
 from fastconv.cache import Arrays, remembered
-from fastconv.catalog import Container, Int64Array, Listing
+from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.names import Names
 from fastconv.sources.archives import list_archive
 
@@ -39,14 +39,16 @@ def _unpack_names(prefix: str, arrays: Arrays) -> Names:
     return Names(arrays[f"{prefix}_blob"], _starts(arrays[f"{prefix}_sizes"]))
 
 
-def listed(path: Path) -> Listing:
+def listed(path: Path, use_cut: bool = False) -> Listing:
     """list_archive, remembered. The headers of a few members are read again, so that an archive
     that was written anew with the old one's size and times is noticed."""
 
     def find_out() -> Arrays:
-        listing = list_archive(path)
+        listing = list_archive(path, use_cut)
         containers = [[place.inside, place.group] for place in listing.containers]
-        facts = json.dumps({"containers": containers, "strays": listing.strays}).encode()
+        cut = [[part.archive, part.reason, part.offset, part.members] for part in listing.cut]
+        said = {"containers": containers, "strays": listing.strays, "cut": cut}
+        facts = json.dumps(said).encode()
         return {
             "container": listing.container,
             # Of members that follow each other only the steps between them: they compress.
@@ -56,7 +58,9 @@ def listed(path: Path) -> Listing:
             **_pack_names("name", listing.names),
         }
 
-    arrays = remembered(path, "listing", find_out, lambda arrays: _headers_hold(path, arrays))
+    # A part of an archive is never to be taken for the whole of it.
+    key = "listing of what is whole" if use_cut else "listing"
+    arrays = remembered(path, key, find_out, lambda arrays: _headers_hold(path, arrays))
     facts = json.loads(arrays["facts"].tobytes())
     return Listing(
         tuple(Container(str(path), False, inside, group) for inside, group in facts["containers"]),
@@ -65,6 +69,7 @@ def listed(path: Path) -> Listing:
         arrays["size"],
         _unpack_names("name", arrays),
         facts["strays"],
+        tuple(CutArchive(*part) for part in facts.get("cut", [])),
     )
 
 

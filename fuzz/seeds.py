@@ -1,0 +1,127 @@
+"""The first inputs of the fuzzers: `python fuzz/seeds.py`, into fuzz/corpus.
+
+Small things that fastconv itself makes, and tar archives of the standard library's. `make
+fuzz-merge` then takes in what the fuzzers have found, and takes out what reaches nothing new.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import fastconv
+from fastconv.sample.encode import Form
+from fastconv.sample.odd import TRAIN_KINDS, encode_odd
+
+CORPUS = Path(__file__).resolve().parent / "corpus"
+TOO_LARGE = {"large"}
+FOR_THE_LOOP = {"cmyk", "exif-orientation", "grayscale", "png", "progressive"}
+
+
+def images() -> Iterator[tuple[str, bytes]]:
+    """Every kind of odd image of the sample, as small as they come."""
+    picture = np.random.default_rng(5).integers(0, 255, (20, 24, 3), np.uint8)
+    picture[:, :8] = 90
+    for kind in sorted(TRAIN_KINDS.keys() - TOO_LARGE):
+        yield kind, encode_odd(kind, picture, Form(24, 20, "420", 900))
+
+
+def archives() -> Iterator[tuple[str, bytes]]:
+    names = {"plain": "n01440764_1.JPEG", "long": "d" * 90 + "/" + "é" * 70 + ".JPEG"}
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        for kind, name in names.items():
+            if form == tarfile.USTAR_FORMAT and kind == "long":
+                name = "d" * 90 + "/" + "e" * 70
+            file = io.BytesIO()
+            with tarfile.open(fileobj=file, mode="w", format=form) as archive:
+                folder = tarfile.TarInfo("folder")
+                folder.type = tarfile.DIRTYPE
+                archive.addfile(folder)
+                member = tarfile.TarInfo(name)
+                member.size = 700
+                archive.addfile(member, io.BytesIO(bytes(700)))
+                link = tarfile.TarInfo("link")
+                link.type, link.linkname = tarfile.SYMTYPE, "folder"
+                archive.addfile(link)
+            # Without most of the zeros at its end; in front, by how much the end is moved.
+            yield f"{form}-{kind}", b"\0" + file.getvalue().rstrip(b"\0") + bytes(1024)
+
+
+def examples() -> Iterator[tuple[str, bytes]]:
+    yield "none", b""
+    yield (
+        "empty-lists",
+        fastconv.encode_example({"k": np.empty(0, object), "l": np.zeros(0, np.int64)}),
+    )
+    yield (
+        "slim",
+        fastconv.encode_example(
+            {
+                "image/encoded": b"\xff\xd8\xff\xd9",
+                "image/class/label": 5,
+                "image/object/bbox/xmin": np.array([0.25, 0.5], np.float32),
+                "image/object/bbox/label": [5, -5],
+                "image/filename": ["a", b"b"],
+            }
+        ),
+    )
+
+
+def shards() -> Iterator[tuple[str, bytes]]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "shard"
+        with fastconv.RecordWriter(path) as writer:
+            for size in (0, 1, 40):
+                writer.write(bytes(size))
+        yield "three", b"\0" + path.read_bytes()
+        yield "cut", b"\xfb" + path.read_bytes()
+
+
+def resizings() -> Iterator[tuple[str, bytes]]:
+    for kind in range(4):
+        yield f"table-{kind}", struct.pack("<BBQHBHB", 0, kind, 499, 224, 2, 0, 2)
+        yield f"resized-{kind}", bytes([2, kind & 1, kind, 40, 60, 30, 20, 0]) + b"pixels"
+        yield f"box-{kind}", bytes([3, 1, kind, 90, 90, 9, 150, 1, *(0, 3, 0, 5), 2, 1, 255, 100])
+    for orientation in range(8):
+        yield f"turned-{orientation}", bytes([1, orientation & 1, orientation, 70, 80]) + b"pixels"
+
+
+def kept() -> Iterator[tuple[str, bytes]]:
+    for kind, image in images():
+        if kind not in FOR_THE_LOOP:
+            continue
+        rows = b"".join(
+            struct.pack("<BBHBB", n & 1, n * 3, len(image), 10 * n, n) for n in range(3)
+        )
+        keys = struct.pack("<q9B", 7, 13, 14, 12, 11, 22, 22, 22, 22, 23)
+        for limits in (bytes(6), bytes([0, 15, 0, 0, 0, 10])):
+            yield (
+                f"{kind}-{limits.count(0)}",
+                struct.pack("<H", 4096) + rows + keys + limits + image + bytes(8),
+            )
+
+
+def main() -> None:
+    made = {
+        "jpeg": images,
+        "tar": archives,
+        "example": examples,
+        "frames": shards,
+        "resample": resizings,
+        "keep": kept,
+    }
+    for target, seeds in made.items():
+        folder = CORPUS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in seeds():
+            (folder / f"seed-{name}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
