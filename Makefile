@@ -1,4 +1,4 @@
-# make demo | test | lint | test-peers | asan | fuzz | bench | wheel | clean
+# make demo | test | torture | lint | test-peers | asan | fuzz | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -22,12 +22,13 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
+.PHONY: help demo test torture test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
 .PHONY: test-architecture wheel clean
 
 help:
 	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
 	@echo 'make test        every test but those that need TensorFlow or DALI'
+	@echo 'make torture     every call to the file system failed, 200 kills, disks that fill up'
 	@echo 'make test-peers  those: records and indexes read by TensorFlow, DALI and tfrecord'
 	@echo 'make lint        ruff, its format, and mypy --strict'
 	@echo 'make asan        the tests of the compiled code, that code under AddressSanitizer and UBSan'
@@ -65,6 +66,9 @@ demo: $(RUN)
 
 test: $(TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+torture: $(TEST)
+	$(BIN)/python -m pytest -m torture -n $(JOBS) --dist worksteal $(ARGS)
 
 test-peers: $(PEERS)
 	.venv-peers/bin/python -m pytest -m peers tests/peers tests/test_docs.py $(ARGS)

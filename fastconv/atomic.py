@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
 from fastconv.errors import OutputError
+
+# How file systems say that they cannot sync a folder, network ones above all. Anything else is what
+# it is of a file: names that may be lost.
+CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
 
 AGAIN = "run the same command again to go on"
 
 
 def output_error(path: str | os.PathLike[str], error: OSError, again: str = AGAIN) -> OutputError:
     """What the system said when `path` was to be written, and what to do about it."""
-    import errno
-
     advice = {
         errno.ENOSPC: f"free some space, then {again}",
         errno.EDQUOT: f"your quota is used up: free some space, then {again}",
@@ -50,13 +53,18 @@ def write_file(path: Path, data: bytes, partial: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder last through a power cut, where its file system can do that."""
+    """Make the names in a folder last through a power cut, where its file system can do that, and
+    where we may open it: the folder above an output may be one that we may only go through."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
     except OSError as error:
         raise output_error(path, error) from None
     try:
-        with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
-            os.fsync(fd)
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise output_error(path, error) from None
     finally:
         os.close(fd)

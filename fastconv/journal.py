@@ -80,5 +80,5 @@ class Journal:
             (out / JOURNAL).unlink()
             remove_partial(out)
         except OSError as error:
-            raise output_error(out / JOURNAL, error) from None
+            raise output_error(error.filename or out / JOURNAL, error) from None
         sync_folder(out)

@@ -42,7 +42,17 @@ def contents(out: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise output_error(out, error) from None
+        raise output_error(error.filename or out, error) from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything under this name. OSError where that cannot be found out, which
+    os.path.lexists takes for a no."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _is_nothing(out: Path, name: str) -> bool:
@@ -126,7 +136,14 @@ def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
     if not contents(out):
         return
     ours = set(_written_before(out))
-    in_the_way = [name for name in files if name not in ours and os.path.lexists(out / name)]
+    try:
+        _clear(out, files, ours)
+    except OSError as error:
+        raise output_error(error.filename or out, error) from None
+
+
+def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
+    in_the_way = [name for name in files if name not in ours and is_there(out / name)]
     if in_the_way:
         raise OutputError(
             f"{out / in_the_way[0]}: is in the way, and no manifest says that fastconv wrote it; "
@@ -139,14 +156,11 @@ def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
     (out / PARTIAL).mkdir(exist_ok=True)
     line = json.dumps({"tool": TOOL, "files": sorted(ours)}).encode() + b"\n"
     write_file(out / JOURNAL, line, out / PARTIAL / JOURNAL)
-    try:
-        # The manifest goes first, for it must never claim what is gone; the journal, which only
-        # says what is ours, goes last.
-        for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
-            (out / name).unlink(missing_ok=True)
-        remove_partial(out)
-    except OSError as error:
-        raise output_error(Path(error.filename or out), error) from None
+    # The manifest goes first, for it must never claim what is gone; the journal, which only says
+    # what is ours, goes last.
+    for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
+        (out / name).unlink(missing_ok=True)
+    remove_partial(out)
 
 
 def remove_partial(out: Path) -> None:

@@ -6,7 +6,6 @@ A job may be gone on with where nothing differs that could change a byte of a fi
 from __future__ import annotations
 
 import json
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import crc32c
 
 from fastconv.atomic import output_error
 from fastconv.errors import OutputError
-from fastconv.manifest import FORMAT, JOURNAL, MANIFEST, parse, refuse_occupied
+from fastconv.manifest import FORMAT, JOURNAL, MANIFEST, is_there, parse, refuse_occupied
 
 # Options that can make no byte of a whole shard another one, or that the plan says better.
 FREE = (
@@ -45,9 +44,9 @@ def read_past(out: Path) -> Past | None:
     """What the journal in `out` says, or else its manifest; None where there is neither. Raises
     OutputError where it cannot be read or understood."""
     path = out / JOURNAL
-    if not os.path.lexists(path):
-        path = out / MANIFEST
     try:
+        if not is_there(path):
+            path = out / MANIFEST
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -89,8 +89,12 @@ def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> tuple[Me
 
 
 def _check_plain(fd: int, path: Path) -> None:
+    try:
+        begin = os.pread(fd, 2, 0)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     for magic, name in COMPRESSED.items():
-        if os.pread(fd, 2, 0) == magic:
+        if begin == magic:
             raise InputError(
                 f"{path}: is compressed with {name}; images are read in place, which a compressed "
                 f"archive does not allow. Decompress it first"
