@@ -17,7 +17,7 @@ from fastconv.cli_diff import diff
 from fastconv.cli_options import IMAGE_OPTIONS, SHOW_OPTIONS, SOURCE_OPTIONS, with_options
 from fastconv.cli_output import consoles, outcome, say
 from fastconv.cli_verify import verify
-from fastconv.errors import FastconvError, InputError, UsageError, one_line
+from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
 
 INTERRUPTED = 130
