@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -112,25 +111,20 @@ def changed(draw: st.DrawFn) -> bytes:
     return encoded(listed)
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=300)
 @given(changed())
 def test_of_changed_records_both_say_the_same(payload: bytes) -> None:
     agree(payload)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_of_damaged_bytes_both_say_the_same(data: st.DataObject) -> None:
     payload = bytearray(encoded(good(1)))
     for _ in range(data.draw(st.integers(1, 3))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
-    agree(
-        bytes(
-            payload[: data.draw(st.integers(0, len(payload)))]
-            if data.draw(st.booleans())
-            else payload
-        )
-    )
+    size = data.draw(st.sampled_from([len(payload), data.draw(st.integers(0, len(payload)))]))
+    agree(bytes(payload[:size]))
 
 
 def test_an_image_whose_components_are_wrong() -> None:
@@ -229,4 +223,3 @@ def test_a_walk_gives_the_files_checksum_and_index(
 def test_outline() -> None:
     assert _verify.outline(encoded(good())) == [key.encode() for key in KINDS]
     assert _verify.outline(b"") == [] and _verify.outline(b"\x08") is None
-    assert struct.calcsize("<Q") == 8

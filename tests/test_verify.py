@@ -211,6 +211,11 @@ def test_what_stands_behind_a_broken_frame_is_found_by_the_index(out: Path) -> N
     assert len(lines) == 2 and report.bad_shards == (FIRST,) and report.bad_indexes == ()
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a shard is missing": (
         lambda out: (out / "data_dir" / FIRST).unlink(),
@@ -227,7 +232,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         f"data_dir/{FIRST}: has ",
     ),
     "a shard is a pipe": (
-        lambda out: os.mkfifo(out / "pipe") or (out / "pipe").rename(out / "data_dir" / FIRST),
+        lambda out: pipe(out / "data_dir" / FIRST),
         f"data_dir/{FIRST}: cannot be opened: it is no regular file",
     ),
     "an index is missing": (
