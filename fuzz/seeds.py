@@ -51,6 +51,26 @@ def archives() -> Iterator[tuple[str, bytes]]:
                 archive.addfile(link)
             # Without most of the zeros at its end; in front, by how much the end is moved.
             yield f"{form}-{kind}", b"\0" + file.getvalue().rstrip(b"\0") + bytes(1024)
+    large = tarfile.TarInfo("large")
+    large.size = 1 << 40
+    yield "base-256", b"\0" + large.tobuf(tarfile.GNU_FORMAT)
+    for kind, digits in {"size": f"{700:020}", "absurd": "9" * 25}.items():
+        sized = tarfile.TarInfo("sized")
+        sized.pax_headers = {"GNU.sparse.major": "1", "size": digits}
+        yield f"pax-{kind}", b"\0" + sized.tobuf(tarfile.PAX_FORMAT) + bytes(1024 + 1024)
+    sparse = tarfile.TarInfo("sparse")
+    sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 700
+    block = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
+    block[482] = 1  # its map goes on in the next block, and there in one more
+    more = bytes(504) + b"\1" + bytes(7)
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + sum(block[156:]) + 8 * 32)
+    yield "sparse", b"\0" + bytes(block) + more + bytes(512 + 1024 + 1024)
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A short length-delimited field: for forms that others write, and fastconv does not."""
+    assert len(value) < 128
+    return bytes([number << 3 | 2, len(value)]) + value
 
 
 def examples() -> Iterator[tuple[str, bytes]]:
@@ -71,6 +91,15 @@ def examples() -> Iterator[tuple[str, bytes]]:
             }
         ),
     )
+
+    one_float, one_int = struct.pack("<f", 0.5), b"\x85\x01"
+    for name, feature in {
+        "unpacked": field(2, b"\x0d" + one_float) + field(2, b"\x0d" + one_float),
+        "parts": field(3, field(1, one_int * 2)) + field(3, b"\x08" + one_int),
+        "other-kind": field(1, field(1, b"x")) + field(2, field(1, one_float)) + field(1, b""),
+    }.items():
+        entry = field(1, b"k") + field(2, feature)
+        yield name, field(1, field(1, entry) + field(1, entry))
 
 
 def shards() -> Iterator[tuple[str, bytes]]:

@@ -50,13 +50,12 @@ run() {
     # knows no such file: a worker that it ends is an error of its test without more words.)
     local files=("${TESTS[@]/#/tests/test_}")
     files=("${files[@]/%/.py}" "${SHARDS[@]/#/tests/test_shards.py::test_}")
-    local common="log_path=$reports/report:print_stacktrace=1" failed=0
+    local asan=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1 failed=0
     cd "$tree"
     env LD_PRELOAD="$preload" PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 \
-        ASAN_OPTIONS="$common:detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1" \
-        UBSAN_OPTIONS="$common" \
+        ASAN_OPTIONS="$asan:log_path=$reports/report" UBSAN_OPTIONS=print_stacktrace=1 \
         "$python" -m pytest --timeout 600 -p no:cacheprovider --capture sys \
-        "${files[@]}" "$@" || failed=1
+        --hypothesis-profile ci "${files[@]}" "$@" || failed=1
     if compgen -G "$reports/report*" >/dev/null; then
         cat "$reports"/report* >&2
         exit 1
