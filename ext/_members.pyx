@@ -95,11 +95,14 @@ def images(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
                 links += 1
                 continue
             if cut != last_size or memcmp(p, &blob[0] + last_at, <size_t>cut) != 0:
-                key = clean((<const char *>p)[:cut - 1 if cut else 0])
-                if key not in known:
-                    known[key] = len(folders)
-                    folders.append(key)
-                place = known[key]
+                written = (<const char *>p)[:cut - 1 if cut else 0]
+                if written not in known:
+                    key = clean(written)
+                    if key not in known:
+                        known[key] = len(folders)
+                        folders.append(key)
+                    known[written] = known[key]
+                place = known[written]
                 last_at, last_size = p - &blob[0], cut
             h = 14695981039346656037ULL ^ <uint64_t>place
             for row in range(cut, size):

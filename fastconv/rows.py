@@ -70,8 +70,8 @@ class RowWriter:
                 self._board[RECORDS] += 1
             except MemoryError:  # no fault of the image's, so that it must not be skipped
                 raise InputError(
-                    f"{job.describe(row)}: there is not enough memory for it; give fewer --workers, "
-                    f"or let images of so many pixels be bad, with --max-pixels"
+                    f"{job.describe(row)}: there is not enough memory for it; give fewer "
+                    f"--workers, or let images of so many pixels be bad, with --max-pixels"
                 ) from None
             row += 1
 

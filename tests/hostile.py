@@ -30,7 +30,7 @@ def refused(
     code 3 (or another) and leaves no manifest and nothing half done."""
     monkeypatch.setenv("FASTCONV_CACHE", "")
 
-    def refused(*words: object, code: int = 3, workers: int = 2) -> str:
+    def refused(*words: object, code: int = 3, workers: int = 1) -> str:
         out = tmp_path / "refused"
         assert run([*_words(words, out, workers), "--overwrite"]) == code
         said = capsys.readouterr().err
@@ -51,7 +51,7 @@ def stored(
     "records", as it ends with code 0 (or another)."""
     monkeypatch.setenv("FASTCONV_CACHE", "")
 
-    def stored(*words: object, code: int = 0, workers: int = 2) -> dict[str, Any]:
+    def stored(*words: object, code: int = 0, workers: int = 1) -> dict[str, Any]:
         out = tmp_path / "stored"
         assert run([*_words(words, out, workers), "--overwrite"]) == code, capsys.readouterr().err
         said = capsys.readouterr()

@@ -8,6 +8,7 @@ import inspect
 import io
 import os
 import re
+import resource
 import sys
 import tarfile
 from pathlib import Path
@@ -44,7 +45,7 @@ def tree(tmp_path: Path) -> Path:
 
 BAD_XML: dict[str, tuple[str | bytes, str]] = {
     "entities that expand": (
-        '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>',
+        f'<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "{"&a;" * 9}">]><a>{"&b;" * 9}</a>',
         "declares a document type",
     ),
     "an entity from outside": (
@@ -61,7 +62,7 @@ BAD_XML: dict[str, tuple[str | bytes, str]] = {
         XML.replace("</annotation>", "<object><name>" * 60_000),
         "nested deeper",
     ),
-    "latin-1 that is said to be UTF-8": (XML.replace("Unspecified", "é").encode("latin-1"), "no well"),
+    "latin-1": (XML.replace("Unspecified", "é").encode("latin-1"), "no well-formed XML"),
     "a strange encoding": ('<?xml version="1.0" encoding="utf-7"?><a/>', "'utf-7' is not read"),
     "NUL": (XML.replace("Unspecified", "\0"), "no well-formed XML"),
     "a million digits": (
@@ -84,12 +85,13 @@ def test_bad_xml(case: str) -> None:
     assert len(str(caught.value)) < 200
 
 
+MANY_ATTRIBUTES = " ".join(f'a{n}=""' for n in range(9999))
 GOOD_XML: dict[str, str | bytes] = {
     "UTF-16": XML.encode("utf-16"),
     "a byte order mark": XML.encode("utf-8-sig"),
     "spaces": XML.replace("</annotation>", " " * (MIB - 2000) + "</annotation>"),
     "a huge attribute": XML.replace("<size>", f'<size a="{"x" * (MIB - 2000)}">'),
-    "many attributes": XML.replace("<size>", "<size %s>" % " ".join(f'a{n}=""' for n in range(9999))),
+    "many attributes": XML.replace("<size>", f"<size {MANY_ATTRIBUTES}>"),
     "a huge text": XML.replace("Unspecified", "x" * (MIB - 2000)),
 }  # fmt: skip
 
@@ -348,7 +350,7 @@ def test_a_list_that_grows_while_it_is_read(
             file.write(b"more")
         return status
 
-    monkeypatch.setattr(lists.os, "fstat", fstat)
+    monkeypatch.setattr(os, "fstat", fstat)
     with pytest.raises(InputError, match="too large for a text file"):
         lists.read_bytes(path)
 
@@ -425,7 +427,6 @@ def test_a_matlab_file_that_explodes(tree: Path, tmp_path: Path, refused: Comman
 
 
 def test_the_limit_of_memory_is_taken_back() -> None:
-    resource = devkit.resource
     before = resource.getrlimit(resource.RLIMIT_AS)
     with pytest.raises(MemoryError), devkit._memory_of(100 * MIB):
         assert resource.getrlimit(resource.RLIMIT_AS) != before

@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         raw({}, b"n0.tar", 2048) + raw({}, b"a.jpg", 5000) + bytes(1536) + INNER + END_MARK,
         "n0.tar: the archive is cut off here: header at offset 512, after member 'a.jpg'",
     ),
-    "first checksum": (broken(INNER, 3) + END_MARK, "checksum of its header is wrong: header at offset 0;"),
+    "first checksum": (broken(INNER, 3) + END_MARK, "its header is wrong: header at offset 0;"),
     "later checksum": (
         INNER + broken(INNER, 3) + END_MARK,
         f"header is wrong: header at offset {len(INNER)}, after member 'n1.tar'; 1 members",

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from hostile import Command, refused, stored
 from layouts import JPEG
-from PIL import Image, ImageFile
 from pictures import exif, jpeg_of, shades, warned_of, with_segments
+from PIL import Image, ImageFile
 from test_images import png
 
 from fastconv import _jpeg, images, metadata, verdict
@@ -130,18 +130,19 @@ BY_MARKERS: dict[str, tuple[bytes, str]] = {
 def judged(data: bytes, **options: Any) -> str:
     """Why an image is bad, in the order that rows of a shard are written in; "" where it is not."""
     remaker = Remaker(ImageOptions(**options).recipe)
-    status, height, width, *rest = _jpeg.look(data)
+    status, *facts = _jpeg.look(data)
+    height, width, components, sampling, orientation = facts
     try:
-        if data[:2] == SOI or not data:
-            images.refuse_bomb(height, width, PIXELS_MAX)
-            if status:
-                return _jpeg.REASONS[status]
-            if rest[0] == 4:
-                remaker.foreign(data)
-            else:
-                remaker.jpeg(data, (height, width, *rest))
-        else:
+        if data and data[:2] != SOI:
             remaker.foreign(data)
+            return ""
+        images.refuse_bomb(height, width, PIXELS_MAX)
+        if status:
+            return _jpeg.REASONS[status]
+        if components == 4:
+            remaker.foreign(data)
+        else:
+            remaker.jpeg(data, (height, width, components, sampling, orientation))
     except BadImageError as error:
         return str(error)
     return ""

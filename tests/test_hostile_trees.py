@@ -42,7 +42,7 @@ def pipe(place: Path, _: str) -> None:
 # Where something stands, what it is, and what is said of it.
 BAD_PLACES: dict[str, tuple[str, Callable[[Path, str], None], str, str]] = {
     "a link to the source": ("a/up", link, "..", "is a link to a folder that it is in, so that"),
-    "a link to what holds the source": ("a/up", link, "../..", "is a link to a folder that it is in"),
+    "a link to what holds the source": ("a/up", link, "../..", "is a link to a folder that"),
     "a link to all": ("a/all", link, "/", "is a link to a folder that it is in"),
     "a class that is the source": ("c", link, ".", "is a link to a folder that it is in"),
     "a class that is nowhere": ("c", link, "gone", "cannot be read: No such file or directory"),
@@ -182,7 +182,7 @@ def test_what_is_printed_of_such_names(
     source = put(tmp_path / f"source{ODD}", f"a{ODD[0]}/1.jpg", f"a{ODD[0]}/bad{ODD}.jpg")
     (source / f"a{ODD[0]}" / f"bad{ODD}.jpg").write_bytes(b"no image")
     out = tmp_path / f"out{ODD}"
-    words = [sys.executable, "-m", "fastconv", "shards", source, "--out", out, *more]
+    words = [sys.executable, "-m", "fastconv", "shards", str(source), "--out", str(out), *more]
     done = subprocess.run(
         [*words, "--on-error", "skip"],
         capture_output=True,

@@ -26,6 +26,7 @@ from fastconv.plan import (
     shard_bounds,
     shuffled,
 )
+from fastconv.recipe import FILE_BYTES_MAX
 
 TRAIN, VALIDATION = 1_281_167, 50_000
 
@@ -44,7 +45,8 @@ def catalog(images: int, split: str = "train", size: int = 0, boxes: int = 0) ->
     nothing: Any = np.zeros(images, np.int64)
     sizes = nothing.copy()
     if images:
-        sizes[0] = size
+        sizes[:] = size // images
+        sizes[0] += size % images
     names = Names(np.empty(0, np.uint8), np.zeros(images + 1, np.int64))
     zeros = nothing.astype(np.int32)
     box_start = np.zeros(images + 1, np.int64)
@@ -181,7 +183,13 @@ def test_default_shards_of_imagenets_like(
     ],
 )
 def test_default_shards_by_size(size: int, shards: int) -> None:
-    assert default_shard_count(catalog(2, size=size), 10) == shards
+    images = max(2, -(-size // (FILE_BYTES_MAX - 1)))
+    assert default_shard_count(catalog(images, size=size), 10) == shards
+
+
+def test_files_that_are_too_large_to_be_images_ask_for_no_shards() -> None:
+    for size, shards in ((FILE_BYTES_MAX, 8), (FILE_BYTES_MAX + 1, 1), (1 << 62, 1)):
+        assert default_shard_count(catalog(1, size=size), 10) == shards
 
 
 def test_estimate() -> None:

@@ -209,8 +209,9 @@ def _class_of(folders: list[bytes]) -> Callable[[str], str | None]:
 def _refuse_sparse(where: str, name: bytes, kind: int) -> None:
     if kind == SPARSE:
         raise InputError(
-            f"{where}: {text(name)}: is stored as a sparse file, whose bytes are not in the archive "
-            f"as they are in the file. Unpack the archive, and pack it again without --sparse"
+            f"{where}: {text(name)}: is stored as a sparse file, whose bytes are not in the "
+            f"archive as they are in the file. Unpack the archive, and pack it again without "
+            f"--sparse"
         )
 
 
@@ -219,8 +220,8 @@ def _clean(name: bytes, where: str) -> bytes:
     parts = [part for part in name.split(b"/") if part not in (b"", b".")]
     if b".." in parts:
         raise InputError(
-            f"{where}: {text(name)}: has '..' in its name, which may lead out of the folder that it "
-            f"is in, so that its class is uncertain; pack the archive again without"
+            f"{where}: {text(name)}: has '..' in its name, which may lead out of the folder that "
+            f"it is in, so that its class is uncertain; pack the archive again without"
         )
     return b"/".join(parts)
 
