@@ -22,9 +22,8 @@ from fastconv.version import __version__
 
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
-STOPPED = (
-    "fastconv: interrupted; what is not whole was removed. Run the same command again to go on"
-)
+STOPPED = "fastconv: interrupted"
+STOPPED_SHARDS = f"{STOPPED}; what is not whole was removed. Run the same command again to go on"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -270,17 +269,21 @@ def run(arguments: list[str]) -> int:
         _tell(f"fastconv: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _tell(STOPPED)
+        _tell(_stopped(arguments))
         return INTERRUPTED
     except OSError as error:  # of a file that no code of ours foresaw trouble with
         _tell(f"fastconv: {error.filename or 'the system'}: {error.strerror or error}")
         return InputError.exit_code
     except Exception:
         if _interrupts:  # while a compiled module was loaded, which made another error of it
-            _tell(STOPPED)
+            _tell(_stopped(arguments))
             return INTERRUPTED
         _tell(f"{traceback.format_exc()}fastconv: this is an error of fastconv's own; report it")
         return OWN_ERROR
+
+
+def _stopped(arguments: list[str]) -> str:
+    return STOPPED_SHARDS if arguments[:1] == ["shards"] else STOPPED
 
 
 def _tell(text: str, err: bool = True) -> None:

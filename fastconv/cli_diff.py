@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastconv.cli_options import SHOW_OPTIONS, with_options
-from fastconv.cli_output import consoles, outcome, printable
+from fastconv.cli_output import consoles, outcome
 
 if TYPE_CHECKING:
     from fastconv.comparison import Difference, DiffReport
@@ -62,7 +62,7 @@ def diff(a: str, b: str, quiet: bool, as_json: bool, **given: Any) -> int:
     _, status = consoles()
     with display_for(status, quiet) as display:
         report = compare(a, b, on_progress=display.show, **given)
-    outcome(report.as_dict(), map(printable, _lines(report)), quiet, as_json)
+    outcome(report.as_dict(), _lines(report), quiet, as_json)
     return report.exit_code
 
 

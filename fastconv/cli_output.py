@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.errors import OutputError
+from fastconv.errors import OutputError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ def say(console: Console, lines: Iterable[str]) -> None:
     """Lines as they are, however long, so that paths can be copied and output searched."""
     with suppress(OSError):  # a job does not end because nobody watches it
         for line in lines:
-            console.print(line, soft_wrap=True)
+            console.print(one_line(line), soft_wrap=True)
 
 
 def outcome(
@@ -43,14 +43,9 @@ def outcome(
             if table is not None:
                 consoles()[0].print(table)
             for line in lines:
-                click.echo(line)
+                click.echo(one_line(line))
         sys.stdout.flush()
     except BrokenPipeError:
         return  # who asked has read enough
     except OSError as error:
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
-
-
-def printable(line: str) -> str:
-    """A line that a terminal shows as it is, whatever the files are called."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

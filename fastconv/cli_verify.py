@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastconv.cli_options import SHOW_OPTIONS, SOURCE_PATHS, with_options
-from fastconv.cli_output import consoles, outcome, printable
+from fastconv.cli_output import consoles, outcome
 
 if TYPE_CHECKING:
     from fastconv.checking.findings import VerifyReport
@@ -45,7 +45,7 @@ def verify(out: str, repair: bool, quiet: bool, as_json: bool, **given: Any) -> 
     _, status = consoles()
     with display_for(status, quiet) as display:
         report = (verify_and_repair if repair else check)(out, on_progress=display.show, **given)
-    outcome(report.as_dict(), map(printable, _lines(report)), quiet, as_json)
+    outcome(report.as_dict(), _lines(report), quiet, as_json)
     return report.exit_code
 
 

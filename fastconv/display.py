@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from fastconv.errors import one_line
 from fastconv.progress import Progress
 
 LINE_SECONDS = 10.0
@@ -120,7 +121,7 @@ class LiveDisplay:
         if not total:  # what is read is counted in bytes alone
             total, done = progress.total_bytes, progress.bytes
         if not total:
-            self._live.update(Text(f"{progress.phase} …"))
+            self._live.update(Text(f"{one_line(progress.phase)} …"))
             return
         bar = Table.grid(expand=True)  # which ends the bar's line, as the bar itself does not
         bar.add_row(ProgressBar(total=total, completed=min(done, total)))
@@ -162,7 +163,7 @@ class LineDisplay:
         self._last = now
 
     def _say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(one_line(text), soft_wrap=True)
 
 
 class QuietDisplay:

@@ -6,18 +6,19 @@ what was found, and what to do about it. See docs/exit-codes.md.
 
 from __future__ import annotations
 
+import re
+
 FOUND_WRONG = 5  # what was to be checked is not as it should be, which is no error of the check
+
+# C0 and C1, Unicode's line ends, what turns the direction of text around, and what stands for the
+# bytes of a name that is not UTF-8, which not every stream takes.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def one_line(text: str) -> str:
-    """Text with its control characters escaped: a name from an archive or a folder may hold line
-    breaks, and what a terminal takes for a command."""
-    if text.isprintable():
-        return text
-    return "".join(
-        sign if sign.isprintable() or 0xDC80 <= ord(sign) <= 0xDCFF else ascii(sign)[1:-1]
-        for sign in text
-    )
+    """Text with its control characters, and what is not UTF-8, escaped: a name from an archive or
+    a folder may hold line breaks, and what a terminal takes for a command."""
+    return _CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], text)
 
 
 class FastconvError(Exception):

@@ -59,7 +59,7 @@ class Shortage:
 
 def need_of(plans: Sequence[SplitPlan], recipe: Recipe, done: Collection[str] = ()) -> Need:
     """What the shards of `plans` take that are not among the names `done`."""
-    total, files, exact = 0, OTHER_FILES, not recipe.alters and not recipe.bytes_max
+    total, files, exact = 0, OTHER_FILES, not recipe.alters
     for plan in plans:
         left = np.array([name not in done for name in plan.shard_names])
         ends = np.concatenate([[0], np.cumsum(plan.catalog.size[plan.order])])[plan.bounds]

@@ -105,4 +105,7 @@ class RowWriter:
                 f"listed"
             )
         doing = "opened" if why == _shard.OPEN else "read"
-        raise InputError(f"{where}: cannot be {doing}: {os.strerror(loop.errno)}")
+        reason = os.strerror(loop.errno)
+        if loop.errno in (errno.EINVAL, errno.ESPIPE):  # what a pipe or a device answers
+            reason = "it is no regular file any more"
+        raise InputError(f"{where}: cannot be {doing}: {reason}")

@@ -613,6 +613,13 @@ def test_progress(tmp_path: Path, any_order: bool) -> None:
         assert (last.bytes, last.images) == (last.total_bytes, last.total_images)
 
 
+def test_nothing_to_look_at_is_not_told(tmp_path: Path) -> None:
+    seen: list[fastconv.Progress] = []
+    a, b = write(tmp_path / "A", SHARDS), write(tmp_path / "B", SHARDS, backwards=True)
+    compare(a, b, any_order=True, on_progress=seen.append)
+    assert list(dict.fromkeys(one.phase for one in seen)) == ["comparing", "reading"]
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2, 5, 100])
 def test_limit(tmp_path: Path, limit: int, any_order: bool) -> None:
     b = {shard: [record(f"{shard[10]}{n}.JPEG", 9) for n in range(3)] for shard in SHARDS}

@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -553,7 +554,16 @@ def test_the_progress_is_of_all_bytes(source: Path) -> None:
     assert Counter(moment.phase for moment in moments)["planning"] == 1
 
 
-def test_what_the_progress_function_raises_ends_the_check(source: Path) -> None:
+def huge(folder: Path) -> Path:
+    """An archive that is read for minutes: a hole of 400 GB."""
+    archive = folder / "train.tar"
+    archive.touch()
+    os.truncate(archive, 400_000_000_000)
+    (folder / "train.tar.md5").write_text("0" * 32)
+    return archive
+
+
+def test_what_the_progress_function_raises_ends_the_check(tmp_path: Path) -> None:
     class Mine(Exception):
         pass
 
@@ -561,9 +571,12 @@ def test_what_the_progress_function_raises_ends_the_check(source: Path) -> None:
         if progress.total_bytes:
             raise Mine
 
-    (source / f"{TRAIN}.md5").write_text(md5(source / TRAIN))
     with pytest.raises(Mine):
-        checked(source, refuse)
+        checked(tmp_path, refuse, train=huge(tmp_path))
+    deadline = time.monotonic() + 20
+    while any(thread.name.startswith("fastconv-md5") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "it is read on"
+        time.sleep(0.01)
 
 
 def test_an_archive_that_cannot_be_read(tmp_path: Path) -> None:
@@ -572,15 +585,6 @@ def test_an_archive_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "train.tar.md5").write_text("0" * 32)
     with pytest.raises(InputError, match=f"{pipe}: cannot be read.*no regular file"):
         checked(tmp_path, train=pipe)
-
-
-def huge(folder: Path) -> Path:
-    """An archive that is read for minutes: a hole of 400 GB."""
-    archive = folder / "train.tar"
-    archive.touch()
-    os.truncate(archive, 400_000_000_000)
-    (folder / "train.tar.md5").write_text("0" * 32)
-    return archive
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

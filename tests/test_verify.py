@@ -150,31 +150,11 @@ def small_shard(folder: Path) -> tuple[bytes, bytes, dict[str, Any], tuple[str, 
 
 
 def checker_of(
-    folder: Path, said: dict[str, Any] | None, labels: tuple[str, ...]
+    folder: Path, said: dict[str, Any], labels: tuple[str, ...]
 ) -> Callable[[], list[str]]:
     shard = ShardToCheck("s", "s", str(folder / "s"), str(folder / "s.idx"), "s.idx", True, said)
-    checker = Checker(Expected(strict=said is not None, labels=labels if said else None))
+    checker = Checker(Expected(strict=True, labels=labels))
     return lambda: [str(finding) for finding in checker(shard).findings]
-
-
-@pytest.mark.parametrize("with_manifest", [True, False])
-def test_any_flipped_bit_is_found(tmp_path: Path, with_manifest: bool) -> None:
-    """Every single one of a small shard and of its index, with and without a manifest."""
-    data, index, said, labels = small_shard(tmp_path)
-    check = checker_of(tmp_path, said if with_manifest else None, labels)
-    files = {tmp_path / "s": data, tmp_path / "s.idx": index}
-    for path, content in files.items():
-        path.write_bytes(content)
-    assert check() == []
-    for path, content in files.items():
-        fd = os.open(path, os.O_WRONLY)
-        step = 1 if path.suffix or not with_manifest else 3  # all with each of three
-        for bit in range(0, 8 * len(content), step):
-            os.pwrite(fd, bytes([content[bit // 8] ^ (1 << bit % 8)]), bit // 8)
-            assert check() != [], f"{path.name}: bit {bit}"
-            os.pwrite(fd, content[bit // 8 : bit // 8 + 1], bit // 8)
-        os.close(fd)
-    assert check() == []
 
 
 def test_any_cut_is_found(tmp_path: Path) -> None:
@@ -211,6 +191,11 @@ def test_what_stands_behind_a_broken_frame_is_found_by_the_index(out: Path) -> N
     assert len(lines) == 2 and report.bad_shards == (FIRST,) and report.bad_indexes == ()
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a shard is missing": (
         lambda out: (out / "data_dir" / FIRST).unlink(),
@@ -227,7 +212,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         f"data_dir/{FIRST}: has ",
     ),
     "a shard is a pipe": (
-        lambda out: os.mkfifo(out / "pipe") or (out / "pipe").rename(out / "data_dir" / FIRST),
+        lambda out: pipe(out / "data_dir" / FIRST),
         f"data_dir/{FIRST}: cannot be opened: it is no regular file",
     ),
     "an index is missing": (

@@ -108,7 +108,7 @@ def check(
         first_label=past.facts["options"]["label_offset"] if past else 1,
     )
     names = sorted(output.shards if only is None else only)
-    shards = [_to_check(output, name) for name in names]
+    shards = [shard_to_check(output, name) for name in names]
     sizes = {shard.name: _size(shard.path) for shard in shards}
     count = min(workers or usable_cores(), max(len(shards), 1))
     watch.phase("verifying" if only is None else "verifying what was repaired")
@@ -164,7 +164,8 @@ def report_of(output: Output, checked: Checked, held_to: tuple[str, ...]) -> Ver
     )
 
 
-def _to_check(output: Output, name: str) -> ShardToCheck:
+def shard_to_check(output: Output, name: str) -> ShardToCheck:
+    """A shard of an output, as a worker is told of it."""
     path, index = output.shards[name], output.indexes.get(name)
     return ShardToCheck(
         name,

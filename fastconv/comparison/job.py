@@ -72,8 +72,9 @@ def diff(
         )
     spread = Spread(workers or usable_cores(), on_progress)
     job = _Job(left, right, rules, limit, spread)
+    beside = compare_labels(left, right, job.tally)
     notes = job.any_order() if any_order else job.in_order()
-    notes += compare_labels(left, right, job.tally)
+    notes += beside
     notes += compare_indexes(left, right, job.equal, job.tally)
     notes += manifest_notes(left, right)
     for mine, side in (("A", left), ("B", right)):

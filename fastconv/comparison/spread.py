@@ -31,6 +31,8 @@ class Spread:
     ) -> Generator[Any, None, None]:
         """Results in the tasks' order. ``sizes``: of each task, in `unit`; ``label``: what a worker
         has in hand, in words. The function must pickle."""
+        if not sizes:
+            return
         began = time.monotonic()
         total, done = sum(sizes), 0
         self._tell(Progress(phase, 0.0))

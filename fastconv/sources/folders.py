@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,8 +66,13 @@ def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes]
                 if entry.is_dir():
                     folders.append(entry.name)
                 elif is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
+                    status = entry.stat()  # of a link to nothing: an error
+                    if not stat.S_ISREG(status.st_mode):
+                        raise InputError(
+                            f"{os.fsdecode(entry.path)}: is a link to no regular file; remove it"
+                        )
                     names.append(entry.name)
-                    sizes.append(entry.stat().st_size)  # of a link to nothing: an error
+                    sizes.append(status.st_size)
                 elif entry.name.lower().endswith(b".tar"):
                     archives.append(entry.name)
                 else:
