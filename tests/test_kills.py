@@ -91,7 +91,7 @@ class Running:
         finally:
             self.process.kill()
         said = self.errors.read_text()
-        if code == 1 and 130 in codes and "KeyboardInterrupt" in said:
+        if 130 in codes and code in (1, -signal.SIGINT) and "KeyboardInterrupt" in said:
             assert "fastconv/cli" not in said, said  # it was the interpreter that was starting
             return code
         assert code in codes, (code, said)
