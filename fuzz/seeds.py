@@ -21,6 +21,7 @@ from fastconv.sample.odd import TRAIN_KINDS, encode_odd
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 TOO_LARGE = {"large"}
+SIDES = ("xmin", "ymin", "xmax", "ymax")
 FOR_THE_LOOP = {"cmyk", "exif-orientation", "grayscale", "png", "progressive"}
 
 
@@ -136,6 +137,29 @@ def kept() -> Iterator[tuple[str, bytes]]:
             )
 
 
+def records() -> Iterator[tuple[str, bytes]]:
+    """What holds by the rules, with a box and without, and what does not."""
+    picture = np.zeros((5, 7, 3), np.uint8)
+    image = encode_odd("progressive", picture, Form(7, 5, "420", 100))
+    for boxes, label in ((0, 1), (1, 1), (2, 2), (1, 3), (1, 4)):
+        sides = {f"image/object/bbox/{side}": np.full(boxes, 0.5, np.float32) for side in SIDES}
+        record = {
+            "image/height": 5,
+            "image/width": 7,
+            "image/colorspace": b"RGB",
+            "image/channels": 3,
+            "image/format": b"JPEG",
+            "image/class/label": label,
+            "image/class/synset": {1: b"a", 2: b"n01440764"}.get(label, b""),
+            "image/class/text": b"x",
+            "image/filename": b"x",
+            "image/encoded": image,
+            "image/object/bbox/label": np.full(boxes, label, np.int64),
+            **sides,
+        }
+        yield f"label-{label}-boxes-{boxes}", b"\x80" + fastconv.encode_example(record)
+
+
 def main() -> None:
     made = {
         "jpeg": images,
@@ -144,6 +168,7 @@ def main() -> None:
         "frames": shards,
         "resample": resizings,
         "keep": kept,
+        "verify": records,
     }
     for target, seeds in made.items():
         folder = CORPUS / target

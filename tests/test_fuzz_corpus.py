@@ -16,7 +16,7 @@ import pytest
 from test_example import agree
 
 import fastconv
-from fastconv import _frames, _jpeg, _tar
+from fastconv import _frames, _jpeg, _tar, _verify
 from fastconv._resample import (
     Resampler,
     force_resample_kernel,
@@ -24,6 +24,7 @@ from fastconv._resample import (
     resample_kernel,
     resample_kernels,
 )
+from fastconv.checking.rules import Expected
 from fastconv.errors import RecordError
 from fastconv.index import index_of
 
@@ -35,7 +36,7 @@ PIXELS_MAX = 40_000
 def inputs(target: str) -> list[tuple[str, bytes]]:
     """Name and bytes of each committed input; some must be there, and not so many as to be slow."""
     found = sorted((CORPUS / target).iterdir())
-    assert 1 <= len(found) <= 60, target
+    assert 1 <= len(found) <= 70, target
     assert sum(path.stat().st_size for path in found) <= 200_000, target
     return [(path.name, path.read_bytes()) for path in found]
 
@@ -196,3 +197,18 @@ def test_resample() -> None:
     finally:
         force_resample_kernel(best)
     assert set(done) == {False, True}
+
+
+def test_verify() -> None:
+    """The quick answer is the one in words."""
+    labels = ("a", "n01440764", "")
+    rules = _verify.Rules(1, [name.encode() for name in labels])
+    expected = Expected(strict=True, labels=labels)
+    answers = set()
+    for name, data in inputs("verify"):
+        payload = data[1:]
+        holds = rules.hold(payload)
+        assert holds == (expected.problems(payload) == []), name
+        assert len(_verify.jpeg_sides(payload)) == 3
+        answers.add(holds)
+    assert answers == {False, True}
