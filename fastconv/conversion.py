@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastconv import manifest as files
+from fastconv.atomic import output_error
 from fastconv.job import ShardResult, ShardTask, shard_tasks
 from fastconv.journal import Journal, labels_text
 from fastconv.options import Options
@@ -74,7 +75,10 @@ def _carry_out(
     workers = min(options.workers or usable_cores(), len(todo))
     if options.space_check and todo:  # before an old output makes way for one that does not fit
         if past:
-            files.remove_partial(out)
+            try:
+                files.remove_partial(out)
+            except OSError as error:
+                raise output_error(error.filename or out, error) from None
         need = need_of(prepared.plans, options.recipe, kept.keys())
         freed = files.removable(out) if options.overwrite else (0, 0)
         check_space(out, need.bytes, need.files, need.exact, freed)

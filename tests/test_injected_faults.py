@@ -324,7 +324,6 @@ MUST_BE_SEEN = {
         ("archives", "source refused"),
         ("two workers", "interrupted"),
         ("resumed", "ended"),
-        ("overwriting a part", "lasting"),
         ("tree", "source interrupted"),
         ("tree", "source refused"),
     ],
