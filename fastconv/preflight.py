@@ -12,7 +12,7 @@ import numpy as np
 from fastconv.catalog import Catalog
 from fastconv.errors import OutputError
 from fastconv.plan import SplitPlan
-from fastconv.recipe import Recipe
+from fastconv.recipe import FILE_BYTES_MAX, Recipe
 
 # Of a record besides itself: its line in the index, and its class in the manifest, at most.
 INDEX_BYTES = 24
@@ -62,7 +62,9 @@ def need_of(plans: Sequence[SplitPlan], recipe: Recipe, done: Collection[str] = 
     total, files, exact = 0, OTHER_FILES, not recipe.alters
     for plan in plans:
         left = np.array([name not in done for name in plan.shard_names])
-        ends = np.concatenate([[0], np.cumsum(plan.catalog.size[plan.order])])[plan.bounds]
+        sizes = plan.catalog.size[plan.order]
+        sizes = np.where(sizes <= FILE_BYTES_MAX, sizes, 0)  # larger ones are bad images
+        ends = np.concatenate([[0], np.cumsum(sizes)])[plan.bounds]
         records = int(np.diff(plan.bounds)[left].sum())
         # The estimate of them all, by the bytes of these shards' images.
         share = float(np.diff(ends)[left].sum()) / max(1, plan.catalog.bytes)

@@ -23,7 +23,7 @@ IMAGES = [
 @pytest.mark.parametrize(
     ("moments", "said"),
     [
-        (BYTES_ALONE, "5 of 9 shards  2.0 MB/s  0:02 left"),
+        (BYTES_ALONE, "5.0 MB of 9.0 MB  5 of 9 shards  2.0 MB/s  0:02 left"),
         (IMAGES, "50 of 100 images  1 of 2 shards  20 images/s  2.0 MB/s  0:03 left"),
         ([Progress("looking", 1.0, 1, 9), Progress("looking", 2.0, 3, 9)],
          "3 of 9 images  2 images/s  0:03 left"),

@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections import Counter
@@ -314,7 +315,14 @@ def test_sizes_beside_the_published(mini: Path, tmp_path: Path) -> None:
     train.symlink_to(mini / train.name)
     validation = tmp_path / "ILSVRC2012_img_val.tar"
     validation.write_bytes((mini / validation.name).read_bytes())
-    os.truncate(validation, 6_744_924_160)  # with a hole behind the archive's end
+    with tarfile.open(validation, "a") as tar:  # a hole, as a member
+        filler = tarfile.TarInfo("filler")
+        filler.size = 6_744_924_160 - tar.offset - 512 - 1024
+        header, at = filler.tobuf(tarfile.GNU_FORMAT), tar.offset
+    with validation.open("r+b") as file:
+        file.seek(at)
+        file.write(header)
+    os.truncate(validation, 6_744_924_160)
     done = run("shards", tmp_path, "--out", tmp_path / "out", "--dry-run")
     lines = done.stderr.splitlines()
     assert f"  train: {train} (not the published archive, which has 147,897,477,120 bytes)" in lines
@@ -597,7 +605,10 @@ def test_an_interrupt_ends_the_check(tmp_path: Path, end: signal.Signals) -> Non
     process.send_signal(end)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors.lstrip() == "fastconv: interrupted; shards that are not whole were removed\n"
+    assert errors.lstrip() == (
+        "fastconv: interrupted; what is not whole was removed. Run the same command again to go "
+        "on\n"
+    )
     assert not (tmp_path / "out").exists()
 
 
