@@ -9,7 +9,10 @@ from typing import Any
 from bench.measure import Run, of, spread
 
 MEGA = 1e6
-KEPT = ("seconds", "phases", "workers", "written", "members", "shards", "bytes")
+KEPT = (
+    *("seconds", "phases", "workers", "written", "members", "shards", "bytes"),
+    *("records", "found", "kept_shards"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,3 +251,13 @@ def ratio(
             return None
         quotients.append(up / down)
     return spread(quotients) if quotients else None
+
+
+def difference(runs: Sequence[Run], more: str, less: str) -> dict[str, float] | None:
+    """The spread over the rounds of the seconds that ``more`` takes longer than ``less``."""
+    mores, lesses = of(runs, more), of(runs, less)
+    found = [
+        mores[number].wall_seconds - lesses[number].wall_seconds
+        for number in sorted(mores.keys() & lesses.keys())
+    ]
+    return spread(found) if found else None

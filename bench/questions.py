@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.bench_resize import resize
+from bench.bench_resume import resume
+from bench.bench_verify import verify
 from bench.commands import (
     IMAGENET_SHARDS,
     PEERS,
@@ -293,4 +295,6 @@ QUESTIONS: dict[str, tuple[Callable[[Bench], Group], tuple[str, ...]]] = {
     "listing": (listing, ("scale",)),
     "planning": (planning, ("scale",)),
     "scale": (growth, ("scale",)),
+    "verify": (verify, ("archive",)),
+    "resume": (resume, ("scale",)),
 }

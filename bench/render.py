@@ -19,11 +19,12 @@ process and of the largest process below it.
 
 def number(value: float) -> str:
     """Three digits that count, and no exponent."""
-    if value >= 100:
+    size = abs(value)
+    if size >= 100:
         return f"{value:,.0f}"
-    if value >= 10:
+    if size >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+    return f"{value:.2f}" if size >= 0.1 else f"{value:.3f}"
 
 
 def spread(value: Mapping[str, float] | None, unit: str = "") -> str:

@@ -28,6 +28,8 @@ IMAGES, CLASSES, ANNOTATED = 1_281_167, 1_000, 544_546
 CLASS_IMAGES_MIN, CLASS_IMAGES_MAX = 732, 1_300
 FULL_CLASSES = 895  # classes with 1,300 images
 BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
+VALIDATION_IMAGES = 50_000
+VALIDATION = "ILSVRC2012_img_val.tar"
 DISTINCT_IMAGES, DISTINCT_ANNOTATIONS = 48, 500
 _SIDES = (12, 16, 20, 24)
 
@@ -44,6 +46,15 @@ class Scale:
     @property
     def archive(self) -> Path:
         return self.path / TRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A flat archive of validation images, whose labels fastconv has; ``bytes`` are its own."""
+
+    path: Path
+    images: int
+    bytes: int
 
 
 def tiny_jpegs(rng: random.Random, count: int) -> list[bytes]:
@@ -169,6 +180,23 @@ def build_scale(storage: Path, part: int = 1, seed: int = 1) -> Scale:
     folder = storage / f"scale-{part}"
     facts = reuse_or_make(folder, {"part": part, "seed": seed, "form": 1}, make)
     return Scale(folder, facts["images"], facts["annotated"], facts["bytes"])
+
+
+def build_validation(storage: Path, part: int = 1, seed: int = 1) -> Validation:
+    """``storage/scale-validation-<part>``: the first images of as many as ImageNet has, as tiny."""
+
+    def make(out: Path) -> dict[str, Any]:
+        bodies = [Body(data) for data in tiny_jpegs(random.Random(seed), DISTINCT_IMAGES)]
+        chosen = random.Random(seed).choices(bodies, k=VALIDATION_IMAGES // part)
+        members = [
+            (b"ILSVRC2012_val_%08d.JPEG" % number, body) for number, body in enumerate(chosen, 1)
+        ]
+        size = (out / VALIDATION).write_bytes(packed(members))
+        return {"images": len(members), "bytes": size}
+
+    folder = storage / f"scale-validation-{part}"
+    facts = reuse_or_make(folder, {"part": part, "seed": seed, "form": 1}, make)
+    return Validation(folder / VALIDATION, facts["images"], facts["bytes"])
 
 
 def main() -> None:

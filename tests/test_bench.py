@@ -17,7 +17,14 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import corpus, draft_quality, quality, scale_corpus  # noqa: E402
+from bench import (  # noqa: E402
+    bench_resume,
+    bench_verify,
+    corpus,
+    draft_quality,
+    quality,
+    scale_corpus,
+)
 from bench.bench_resize import (  # noqa: E402
     LOOKED_AT,
     PEERS,
@@ -29,13 +36,24 @@ from bench.bench_resize import (  # noqa: E402
     sample,
 )
 from bench.chart import resize_lines_of  # noqa: E402
+from bench.commands import QUICK, Bench, Sizes  # noqa: E402
 from bench.groups import Group, Row, inside, phase_of  # noqa: E402
-from bench.measure import Command, MeasureError, Run, measure, ratio, run_once, spread  # noqa: E402
+from bench.measure import (  # noqa: E402
+    Command,
+    MeasureError,
+    Run,
+    difference,
+    measure,
+    ratio,
+    run_once,
+    spread,
+)
 from bench.peers.common import Picture, Shard, cut_of  # noqa: E402
 from bench.peers.resize_floor import PIXELS, PLACES  # noqa: E402
 from bench.peers.resize_floor import start as start_floor  # noqa: E402
 from bench.peers.resize_pillow import start as start_pillow  # noqa: E402
 from bench.peers.resizing import Smaller, frames, scaled, writing  # noqa: E402
+from bench.questions import QUESTIONS  # noqa: E402
 from bench.render import number, render  # noqa: E402
 from bench.tarwriter import Body, packed  # noqa: E402
 
@@ -143,6 +161,15 @@ def test_ratios_are_taken_within_rounds() -> None:
     assert ratio(runs, "a", "c") is None
     assert ratio(runs, "a", "b", phase_of("writing")) is None
     assert spread([3.0, 1.0, 2.0, 10.0]) == {"median": 2.5, "min": 1.0, "max": 10.0}
+
+
+def test_differences_are_taken_within_rounds() -> None:
+    runs = [run("a", 0, 4.0), run("b", 0, 1.5), run("a", 1, 8.0), run("b", 1, 9.0)]
+    assert difference(runs, "a", "b") == {"median": 0.75, "min": -1.0, "max": 2.5}
+    assert difference(runs, "a", "c") is None
+    assert [number(v) for v in (-0.05, -0.5, -12.34, -1234.5)] == [
+        *("-0.050", "-0.50", "-12.3", "-1,234")
+    ]
 
 
 def test_phases_and_seconds_that_a_program_prints() -> None:
@@ -433,3 +460,112 @@ def test_scaled_decoding_is_compared_with_a_full_one() -> None:
     assert not dict(draft_quality.differences(jpeg(48, 64), 4, 2.0))
     lines = draft_quality.table({("420", 2, name): [40.0, 42.0] for name in found})
     assert lines[2:] == [f"| 1/2, 4:2:0 | 2 |{' 41.0 / 40.0 |' * 4}"]
+
+
+# ---- shards checked, and a finished job run again ------------------------------------------------
+
+
+def test_a_small_archive_of_validation_images(tmp_path: Path) -> None:
+    made = scale_corpus.build_validation(tmp_path, 500)
+    assert digest(made.path.parent) == digest(
+        scale_corpus.build_validation(tmp_path / "again", 500).path.parent
+    )
+    assert (made.images, made.bytes) == (100, made.path.stat().st_size)
+    with tarfile.open(made.path) as archive:
+        names = archive.getnames()
+    assert (names[0], names[-1]) == ("ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000100.JPEG")
+
+
+def test_files_are_read_at_once_and_all_of_them(tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("a", "it's b", "c d", "e")]
+    for path in names[:3]:
+        path.write_bytes(b"x")
+    for parts in ([names[:3]], [names[:1], names[1:3]], [names[:1], names[1:2], names[2:3]]):
+        assert run_once(bench_verify.reading("cat", parts), 0).printed == {}
+    for parts in ([names], [names[:1], names[1:]], [names[2:], names[:2]]):
+        with pytest.raises(MeasureError, match=r"cat: exit code 1\n.*/e: No such file"):
+            run_once(bench_verify.reading("cat", parts), 0)
+
+
+def test_figures_of_shards_checked() -> None:
+    runs = []
+    for name, wall, within in (
+        *(("cat", 1.0, None), ("cats", 0.75, None), ("1", 2.0, 1.6), ("2", 1.25, 1.0)),
+        *(("tf 1", 30.0, 24.0), ("tf 2", 25.0, 16.0)),
+        *(("tf batch 1", 20.0, 18.0), ("tf batch 2", 22.0, 17.0)),
+    ):
+        runs.append(run(name, 0, wall, **({"seconds": within} if within else {})))
+    group = Group("verify", "", "")
+    bench_verify.add_figures(group, runs, bench_verify.WAYS)
+    assert {each["label"]: (each["value"]["median"], each["met"]) for each in group.figures} == {
+        "1 worker, speed of `cat`": (0.5, True),
+        "1 worker, speed of `cat`, start left out": (0.625, True),
+        "2 workers, speed of two `cat`s at once": (0.6, None),
+        "2 workers, speed of two `cat`s at once, start left out": (0.75, None),
+        "2 workers against 1": (1.6, None),
+        "2 workers against 1, starts left out": (1.6, None),
+        "1 worker against TensorFlow, in batches of 64, 1 thread": (10.0, True),
+        "1 worker against TensorFlow, one by one, 2 threads, starts left out": (10.0, True),
+        "2 workers against TensorFlow, in batches of 64, 2 threads": (17.6, True),
+        "2 workers against TensorFlow, one by one, 2 threads, starts left out": (16.0, True),
+    }
+    alone = Group("verify", "", "")
+    bench_verify.add_figures(alone, runs[:4], ())
+    assert alone.figures == group.figures[:6]
+
+
+def test_a_check_that_saw_other_records_is_no_measurement() -> None:
+    right = [run("cat", 0, 1.0), run("1", 0, 1.0, records=9, found=0)]
+    bench_verify.all_were_read(right, 9)
+    for wrong in ({"records": 8}, {"records": 9, "found": 1}):
+        with pytest.raises(MeasureError, match=r"tf 1: saw \d records of 9"):
+            bench_verify.all_were_read([*right, run("tf 1", 0, 1.0, **wrong)], 9)
+
+
+def test_what_a_finished_job_writes_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "data_dir").mkdir()
+    for name in ("data_dir/a", "data_dir/b", "manifest.json"):
+        (tmp_path / name).write_bytes(b"x")
+    before = bench_resume.files_of(tmp_path)
+    assert sorted(before) == ["data_dir/a", "data_dir/b", "manifest.json"]
+    runs = [run("plan cold", 0, 1.0), run("again cold", 0, 2.0, kept_shards=2)]
+    bench_resume.nothing_was_written(runs, 2, before, bench_resume.files_of(tmp_path))
+    with pytest.raises(MeasureError, match="again cold: kept 2 of 3 shards"):
+        bench_resume.nothing_was_written(runs, 3, before, before)
+    new = tmp_path / "new"
+    new.write_bytes(b"x")
+    new.replace(tmp_path / "data_dir" / "b")
+    with pytest.raises(MeasureError, match="was written to: data_dir/b"):
+        bench_resume.nothing_was_written(runs, 2, before, bench_resume.files_of(tmp_path))
+
+
+def small_bench(folder: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """One round on less than QUICK, with no other tool."""
+    monkeypatch.setattr(corpus, "photographs", lambda: photos)
+    monkeypatch.setattr(bench_verify, "installed", tuple)
+    sizes = Sizes(images=24, classes=QUICK.classes, copy_bytes=4_000_000, parts=(1024, 1024, 1024))
+    return Bench(folder, sizes, 1, lambda _line: None)
+
+
+@pytest.mark.parametrize("name", ["verify", "resume"])
+def test_a_table_is_made(
+    tmp_path: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    bench = small_bench(tmp_path, photos, monkeypatch)
+    group = QUESTIONS[name][0](bench)
+    assert group.name == name
+    rows = {row["name"] for row in group.rows}
+    assert (
+        rows
+        == {
+            "verify": {"cat", "cats", "1", "2"},
+            "resume": {"cat", "plan cold", "again cold", "plan warm", "again warm"},
+        }[name]
+    )
+    assert all(figure["value"] is not None for figure in group.figures)
+    if name == "resume":
+        again = [each["printed"] for each in group.runs if each["name"].startswith("again")]
+        assert [each["kept_shards"] for each in again] == [16, 16]
+    # What is left are corpora that the table's line in QUESTIONS names.
+    left = {path.name.partition("-")[0] for path in tmp_path.iterdir()}
+    assert left <= {"base", *QUESTIONS[name][1]}
