@@ -38,13 +38,21 @@ def verify(out: str, repair: bool, quiet: bool, as_json: bool, **given: Any) -> 
     OUT is an output of fastconv's, a folder of TFRecord files, whoever wrote them, or one such
     file. Exit code 0 where nothing is wrong, 5 where anything is.
     """
-    from fastconv.checking.whole import verify as check
-    from fastconv.display import display_for
-    from fastconv.repair import verify_and_repair
+    from fastconv.checking.whole import MODULE
+    from fastconv.recruits import Recruits
+    from fastconv.workers import usable_cores
 
-    _, status = consoles()
-    with display_for(status, quiet) as display:
-        report = (verify_and_repair if repair else check)(out, on_progress=display.show, **given)
+    # Processes start while this one loads the rest.
+    with Recruits(given["workers"] or usable_cores(), MODULE) as recruits:
+        from fastconv.display import display_for
+
+        if repair:
+            from fastconv.repair import verify_and_repair as check
+        else:
+            from fastconv.checking.whole import verify as check
+        _, status = consoles()
+        with display_for(status, quiet) as display:
+            report = check(out, on_progress=display.show, recruits=recruits, **given)
     outcome(report.as_dict(), _lines(report), quiet, as_json)
     return report.exit_code
 

@@ -6,6 +6,7 @@ A job may be gone on with where nothing differs that could change a byte of a fi
 from __future__ import annotations
 
 import json
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,26 @@ FREE = (
     "use_cut_archives",  # the fingerprint tells which images are used
 )
 NOTES = ("repaired", "skipped")
+CRC = re.compile("[0-9a-f]{8}")
+# What must be there, each of its type, for anything to be made of it.
+FACTS = {
+    "options": dict,
+    "plan": list,
+    "source": dict,
+    "classes": int,
+    "labels_crc32c": str,
+    "files": list,
+}
+SHARD = {
+    "name": str,
+    "split": str,
+    "records": int,
+    "bytes": int,
+    "crc32c": str,
+    "index_crc32c": str,
+    "changes": dict,
+    "boxes_lost": int,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +78,11 @@ def read_past(out: Path) -> Past | None:
     if facts.get("format") != FORMAT:
         return Past(path, facts, {})
     try:
+        if "options" in facts or path.name == MANIFEST:
+            _must_have(facts, FACTS)
+            _must_have(facts["options"], {"label_offset": int, "images": dict})
         shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise OutputError(
             f"{path}: is damaged, so that nothing is known of the shards here; replace them with "
             f"--overwrite"
@@ -66,11 +90,19 @@ def read_past(out: Path) -> Past | None:
     return Past(path, facts, shards)
 
 
+def _must_have(value: object, form: dict[str, type]) -> None:
+    if not isinstance(value, dict) or not all(isinstance(value.get(k), t) for k, t in form.items()):
+        raise ValueError
+    for name in ("crc32c", "index_crc32c", "labels_crc32c"):
+        if name in form and not CRC.fullmatch(value[name]):
+            raise ValueError
+
+
 def _of_manifest(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    shards = {
-        shard["name"]: {**shard, **{kind: [] for kind in NOTES}}
-        for shard in manifest.get("shards", [])
-    }
+    shards = {}
+    for shard in manifest["shards"]:
+        _must_have(shard, SHARD)
+        shards[shard["name"]] = {**shard, **{kind: [] for kind in NOTES}}
     for kind in NOTES:
         for note in manifest.get(kind, []):
             if note["shard"] in shards:
@@ -84,6 +116,7 @@ def _of_journal(lines: bytes) -> list[tuple[str, dict[str, Any]]]:
     for line in lines.splitlines():
         try:
             shard = json.loads(line)["shard"]
+            _must_have(shard, {**SHARD, **dict.fromkeys(NOTES, list)})
             done.append((shard["name"], shard))
         except (ValueError, KeyError, TypeError):
             break

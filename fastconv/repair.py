@@ -31,6 +31,7 @@ def verify_and_repair(
     against_source: bool = False,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
+    recruits: Recruits | None = None,
     **source: PathLike | None,
 ) -> VerifyReport:
     """Check an output as fastconv.verify does; then write bad and missing shards again from their
@@ -51,7 +52,9 @@ def verify_and_repair(
         )
     with files.locked(output.root):
         source_job = prepared_again(output, watch, workers, source) if against_source else None
-        checked = check(output, watch, workers, decode=decode, prepared=source_job)
+        checked = check(
+            output, watch, workers, decode=decode, prepared=source_job, recruits=recruits
+        )
         held_to = what_for(output, decode, against_source)
         first = report_of(output, checked, held_to)
         if not first.found:
@@ -121,8 +124,8 @@ def _shards(
     watch.phase(f"repairing {len(tasks):,} shards")
     count = min(workers or usable_cores(), len(tasks))
     written = []
-    with Recruits() as recruits:
-        for result in write_shards(prepared, output.root, tasks, count, watch, recruits):
+    with Recruits() as fresh:
+        for result in write_shards(prepared, output.root, tasks, count, watch, fresh):
             written += [f"data_dir/{result.task.name}", f"idx_dir/{result.task.name}"]
     return sorted(written)
 

@@ -268,7 +268,18 @@ def test_a_manifest_that_is_damaged(mini: Path, tmp_path: Path, name: str) -> No
     fastconv.convert(options(mini, out))
     text = (out / "manifest.json").read_text()
     if name == "manifest.json":
-        for damaged in (text[:-20], text.replace('"skipped": []', '"skipped": [5]')):
+        keys = (
+            "classes",
+            "labels_crc32c",
+            "shards",
+            "plan",
+            "crc32c",
+            "label_offset",
+            "boxes_lost",
+        )
+        lacking = [text.replace(f'"{key}"', '"x"', 1) for key in keys]
+        worse = [text[:-20], text.replace('"skipped": []', '"skipped": [5]')]
+        for damaged in [*worse, *lacking]:
             (out / name).write_text(damaged)
             with pytest.raises(OutputError, match=rf"{name}: (cannot be understood|is damaged)"):
                 fastconv.convert(options(mini, out))

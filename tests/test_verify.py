@@ -429,6 +429,8 @@ def test_a_manifest_that_contradicts_itself(out: Path) -> None:
     ]
     path.write_text(text[:-30])
     assert told(fastconv.verify(out))[0].startswith("manifest.json: cannot be understood")
+    path.write_text(text.replace('"labels_crc32c"', '"x"'))
+    assert told(fastconv.verify(out))[0].startswith("manifest.json: cannot be understood")
     path.write_text(text.replace('"format": 2', '"format": 3'))
     (finding,) = told(fastconv.verify(out))
     assert finding == "manifest.json: is of format 3, which this fastconv does not read"

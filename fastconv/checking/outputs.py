@@ -94,10 +94,10 @@ def _hear(output: Output) -> None:
     """Add what manifest or journal says; without one, what the names say themselves."""
     try:
         past = read_past(output.root)
-    except OutputError as error:
-        output.findings.append(
-            Finding(MANIFEST, f"{error}".partition("), so ")[0].partition(": ")[2])
-        )
+    except OutputError:
+        name = JOURNAL if (output.root / JOURNAL).exists() else MANIFEST
+        what = "cannot be understood, so that counts, checksums and labels were not compared"
+        output.findings.append(Finding(name, what))
         past = None
     if past is not None and past.facts.get("format") != FORMAT:
         what = f"is of format {past.facts.get('format')}, which this fastconv does not read"

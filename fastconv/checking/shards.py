@@ -13,7 +13,6 @@ from fastconv import _verify
 from fastconv.checking.findings import Finding, ShardFindings
 from fastconv.checking.rules import IMAGE_KEYS, Expected
 from fastconv.errors import BadImageError
-from fastconv.reader import parse_example
 from fastconv.regular import regular
 
 if TYPE_CHECKING:
@@ -126,6 +125,7 @@ class Checker:
 
 def _undecodable(payload: memoryview) -> Iterator[str]:
     from fastconv.checking import decode
+    from fastconv.reader import parse_example
 
     features = parse_example(payload)
     key = next((key for key in IMAGE_KEYS if key in features), None)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fastconv.checking.against import arguments
 from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
 from fastconv.checking.outputs import INDEXES, Output, look_at
 from fastconv.checking.rules import Expected
@@ -19,11 +19,12 @@ from fastconv.job import shard_tasks, share_plans
 from fastconv.manifest import MANIFEST
 from fastconv.options import PathLike
 from fastconv.past import differences
-from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
-from fastconv.remembered import remembered_options
-from fastconv.summary import facts
+from fastconv.recruits import Recruits
 from fastconv.workers import Crew, usable_cores
+
+if TYPE_CHECKING:  # what a source needs is not loaded where none is looked at
+    from fastconv.prepare import Prepared
 
 MODULE = "fastconv.checking.shards"
 
@@ -35,6 +36,7 @@ def verify(
     against_source: bool = False,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
+    recruits: Recruits | None = None,
     **source: PathLike | None,
 ) -> VerifyReport:
     """Check an output, or anybody's TFRecord files: a folder of them, or one.
@@ -43,7 +45,7 @@ def verify(
     checksums of whole files, labels and slim's schema. ``decode``: every image is decoded.
     ``against_source``: every record is compared with the source that the manifest remembers;
     ``source``, ``train``, ``validation``, ``boxes``, ``validation_labels``, ``synsets`` and
-    ``synset_text`` say where it is now.
+    ``synset_text`` say where it is now. ``recruits``: workers that were started ahead.
 
     What is wrong is in the report. Raises InputError where there is nothing to check or the source
     is not the one it was, and UsageError.
@@ -53,7 +55,7 @@ def verify(
     prepared = prepared_again(output, watch, workers, source) if against_source else None
     if prepared is None and any(source.values()):
         raise UsageError("where the source is says nothing without --against-source or --repair")
-    checked = check(output, watch, workers, decode=decode, prepared=prepared)
+    checked = check(output, watch, workers, decode=decode, prepared=prepared, recruits=recruits)
     held_to = what_for(output, decode, against_source)
     return replace(report_of(output, checked, held_to), seconds=watch.seconds)
 
@@ -63,6 +65,10 @@ def prepared_again(
 ) -> Prepared:
     """The job that wrote an output, ready to be done again. InputError where its source is not what
     it was."""
+    from fastconv.prepare import prepare
+    from fastconv.remembered import remembered_options
+    from fastconv.summary import facts
+
     past = output.past
     if past is None:
         raise InputError(
@@ -96,6 +102,7 @@ def check(
     decode: bool = False,
     prepared: Prepared | None = None,
     only: Iterable[str] | None = None,
+    recruits: Recruits | None = None,
 ) -> Checked:
     """Check shards and indexes, all or ``only`` those of these names. ``prepared``: the job to
     compare records with, if any."""
@@ -126,6 +133,8 @@ def check(
             )
             stack.callback(os.close, plan_fd)
             fds = (plan_fd,)
+            from fastconv.checking.against import arguments
+
             source = arguments(prepared, shard_tasks(list(prepared.plans)), output.said)
         crew = stack.enter_context(
             Crew(
@@ -134,8 +143,11 @@ def check(
                 lambda _worker: (expected, decode, source),
                 fds,
                 lambda _worker, shard: f" with {shard.shown} in hand" if shard else "",
+                recruits,
             )
         )
+        if recruits is not None:
+            recruits.dismiss()
         total = sum(sizes.values())
 
         def on_tick() -> None:
