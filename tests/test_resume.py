@@ -271,7 +271,6 @@ def test_a_manifest_that_is_damaged(mini: Path, tmp_path: Path, name: str) -> No
         keys = (
             "classes",
             "labels_crc32c",
-            "shards",
             "plan",
             "crc32c",
             "label_offset",
