@@ -17,6 +17,7 @@ from fastconv.preflight import check_space, need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
+from fastconv.regular import content
 from fastconv.report import ClassCounts, Report
 from fastconv.summary import (
     class_counts,
@@ -141,6 +142,6 @@ def _kept(
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return path.read_bytes() == data
+        return content(path) == data
     except OSError:
         return False

@@ -16,6 +16,7 @@ from typing import Any
 
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import OutputError
+from fastconv.regular import content
 from fastconv.version import __version__
 
 FORMAT = 2
@@ -65,7 +66,7 @@ def _written_before(out: Path) -> Iterator[str]:
     """Files below `out` that a manifest or journal there says are ours, as relative paths."""
     for name in (MANIFEST, JOURNAL):
         try:
-            data = (out / name).read_bytes()
+            data = content(out / name)
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -17,6 +17,7 @@ import crc32c
 from fastconv.atomic import output_error
 from fastconv.errors import OutputError
 from fastconv.manifest import FORMAT, JOURNAL, MANIFEST, is_there, parse, refuse_occupied
+from fastconv.regular import content
 
 # Options that can make no byte of a whole shard another one, or that the plan says better.
 FREE = (
@@ -68,7 +69,7 @@ def read_past(out: Path) -> Past | None:
     try:
         if not is_there(path):
             path = out / MANIFEST
-        data = path.read_bytes()
+        data = content(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -213,7 +214,7 @@ def what_is_amiss(out: Path, shard: dict[str, Any]) -> str:
     except OSError as error:
         return f"cannot be looked at: {error.strerror}"
     try:
-        index = (out / "idx_dir" / shard["name"]).read_bytes()
+        index = content(out / "idx_dir" / shard["name"])
     except FileNotFoundError:
         return "has no index"
     except OSError as error:

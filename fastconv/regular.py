@@ -18,3 +18,9 @@ def regular(path: str, flags: int) -> int:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     raise OSError(errno.EINVAL, "it is no regular file", path)
+
+
+def content(path: str | os.PathLike[str]) -> bytes:
+    """All that is in a file. OSError for what is no regular file."""
+    with open(path, "rb", opener=regular) as file:
+        return file.read()

@@ -215,6 +215,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda out: pipe(out / "data_dir" / FIRST),
         f"data_dir/{FIRST}: cannot be opened: it is no regular file",
     ),
+    "an index is a pipe": (
+        lambda out: pipe(out / "idx_dir" / FIRST),
+        f"idx_dir/{FIRST}: cannot be read: it is no regular file",
+    ),
     "an index is missing": (
         lambda out: (out / "idx_dir" / FIRST).unlink(),
         f"idx_dir/{FIRST}: is missing",
@@ -244,6 +248,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
             (out / "labels.txt").read_bytes().replace(b"n01440764", b"n01440765")
         ),
         "labels.txt: is not the one that was written",
+    ),
+    "labels.txt is a pipe": (
+        lambda out: pipe(out / "labels.txt"),
+        "labels.txt: cannot be read: it is no regular file",
     ),
     "labels.txt is missing": (
         lambda out: (out / "labels.txt").unlink(),
@@ -434,6 +442,11 @@ def test_a_manifest_that_contradicts_itself(out: Path) -> None:
     path.write_text(text.replace('"format": 2', '"format": 3'))
     (finding,) = told(fastconv.verify(out))
     assert finding == "manifest.json: is of format 3, which this fastconv does not read"
+
+
+def test_a_manifest_that_is_a_pipe(out: Path) -> None:
+    pipe(out / "manifest.json")
+    assert told(fastconv.verify(out))[0].startswith("manifest.json: cannot be understood")
 
 
 def test_an_unfinished_output(out: Path) -> None:

@@ -20,6 +20,7 @@ from fastconv.errors import BadImageError
 from fastconv.job import Job
 from fastconv.reader import parse_example
 from fastconv.recipe import Recipe
+from fastconv.regular import content
 
 if TYPE_CHECKING:
     from fastconv.remake import Made
@@ -96,7 +97,7 @@ class Against:
         path = job.text("path", columns["container_file"][container])
         size = columns["size"][row]
         if columns["container_is_folder"][container]:
-            data = Path(path, job.name(row)).read_bytes()
+            data = content(Path(path, job.name(row)))
         else:
             if self._archive is None or self._archive[0] != path:
                 if self._archive is not None:

@@ -13,6 +13,7 @@ from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
 from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST
 from fastconv.past import Past, read_past
+from fastconv.regular import content
 
 DATA, INDEXES = "data_dir", "idx_dir"
 NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.S)
@@ -133,7 +134,7 @@ def _labels(output: Output, past: Past) -> None:
     if not past.is_finished and not path.exists():
         return
     try:
-        text = path.read_bytes()
+        text = content(path)
     except OSError as error:
         output.findings.append(Finding(LABELS, f"cannot be read: {error.strerror}"))
         return

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastconv.checking.against import Against
 
 GZIP_MAGIC = b"\x1f\x8b"
+INDEX_MAX = 256 << 20  # of ten million records: more of an index is not asked for the way on
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,8 @@ def _next_by_index(shard: ShardToCheck, walk: _verify.Walk) -> tuple[int, int] |
     """Where the record after the one at hand begins, as its index has it: (offset, record). None
     where the index does not tell, or only what cannot be."""
     try:
-        with open(shard.index or "", "rb") as file:  # noqa: PTH123
-            lines = file.read().splitlines()
+        with open(shard.index or "", "rb", opener=regular) as file:
+            lines = file.read(INDEX_MAX).splitlines()
         if int(lines[walk.record].split()[0]) != walk.at:
             return None
         onwards = int(lines[walk.record + 1].split()[0])

@@ -11,13 +11,14 @@ from fastconv.comparison.inorder import unreadable
 from fastconv.comparison.report import Difference, Place, Tally
 from fastconv.comparison.sides import INDEXES, Dataset
 from fastconv.manifest import JOURNAL, LABELS, MANIFEST
+from fastconv.regular import content
 
 OPTION_GROUPS = ("tool", "options")
 
 
 def _bytes_of(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return content(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
