@@ -38,6 +38,7 @@ cdef extern from "verify_impl.h":
         const uint8_t *names
         const int64_t *name_start
         int64_t *records
+        int64_t *boxes
     int fc_jpeg_sides(const uint8_t *p, size_t bytes, int64_t *height, int64_t *width) nogil
     int fc_rules_hold(const fc_rules *rules, const fc_example *e, const uint8_t *payload) nogil
     void fc_join_init()
@@ -104,6 +105,7 @@ cdef class Rules:
     cdef fc_rules rules
     cdef bytes _names
     cdef int64_t *_starts
+    cdef int64_t _boxes
 
     def __cinit__(self, int64_t first_label, list names):
         self._names = b"".join(names)
@@ -117,6 +119,7 @@ cdef class Rules:
         self.rules.classes = len(names)
         self.rules.names = <const uint8_t *><const char *>self._names
         self.rules.name_start = self._starts
+        self.rules.boxes = &self._boxes
 
     def __dealloc__(self):
         free(self._starts)
@@ -136,13 +139,14 @@ cdef class Rules:
             fc_example_free(&e)
 
     def taken(self):
-        """{label: records that held} since the last call."""
+        """({label: records that held}, their boxes) since the last call."""
+        boxes, self._boxes = self._boxes, 0
         found = {}
         for i in range(self.rules.classes):
             if self.rules.records[i]:
                 found[i + self.rules.first_label] = self.rules.records[i]
                 self.rules.records[i] = 0
-        return found
+        return found, boxes
 
 
 cdef class Walk:

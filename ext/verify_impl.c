@@ -153,6 +153,7 @@ int fc_rules_hold(const fc_rules *rules, const fc_example *e, const uint8_t *pay
     if (!boxes_hold(e, found, numbers[LABEL]))
         return 0;
     rules->records[klass]++;
+    *rules->boxes += found[XMIN]->count;
     return 1;
 }
 

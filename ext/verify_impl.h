@@ -14,6 +14,7 @@ typedef struct {
     const uint8_t *names; /* of the classes, one behind another, and where each begins and ends */
     const int64_t *name_start;
     int64_t *records;    /* of each class: counted here */
+    int64_t *boxes;      /* of all: counted here */
 } fc_rules;
 
 /* The components of a JPEG, and its sides, by its frame header (ITU-T T.81, B.2.2); 0 where there is

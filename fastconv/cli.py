@@ -278,6 +278,9 @@ def run(arguments: list[str]) -> int:
         if _interrupts:  # while a compiled module was loaded, which made another error of it
             _tell(_stopped(arguments))
             return INTERRUPTED
+        if "--json" in arguments:
+            text = "an error of fastconv's own; see standard error"
+            _tell(json.dumps({"error": text, "exit_code": OWN_ERROR}), err=False)
         _tell(f"{traceback.format_exc()}fastconv: this is an error of fastconv's own; report it")
         return OWN_ERROR
 

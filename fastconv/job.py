@@ -32,7 +32,7 @@ class ShardResult:
     """What was written. ``crc32c`` is of the whole file, ``index_crc32c`` of its index;
     ``repaired`` and ``skipped`` hold (row of the plan, whereabouts, reason) of images; ``changes``:
     how many images were changed, by kind; ``boxes_lost``: those of which nothing was left in an
-    image that was cut."""
+    image that was cut. ``refused``: why a shard that was to be as it had been was not written."""
 
     task: ShardTask
     records: int = 0
@@ -43,6 +43,7 @@ class ShardResult:
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     boxes_lost: int = 0
+    refused: str = ""
 
 
 def share_plans(

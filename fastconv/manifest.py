@@ -87,7 +87,10 @@ def _are_ours(names: object) -> bool:
 def parse(path: Path, data: bytes) -> dict[str, Any]:
     """A manifest, or a journal's first line. OutputError where it is none of fastconv's."""
     try:
-        value: dict[str, Any] = json.loads(data)
+        try:
+            value: dict[str, Any] = json.loads(data)
+        except RecursionError:
+            raise ValueError("it is nested without end") from None
         ours = isinstance(value, dict) and str(value.get("tool", "")).startswith("fastconv ")
         if not ours or not _are_ours(value.get("files", [])):
             raise ValueError("it is no manifest of fastconv's")

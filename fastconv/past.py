@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ FACTS = {
     "classes": int,
     "labels_crc32c": str,
     "files": list,
+}
+WHOLE = {  # which only a manifest has
+    "totals": dict,
+    "splits": list,
+    "repaired": list,
+    "skipped": list,
+    "shards": list,
 }
 SHARD = {
     "name": str,
@@ -82,6 +90,8 @@ def read_past(out: Path) -> Past | None:
         if "options" in facts or path.name == MANIFEST:
             _must_have(facts, FACTS)
             _must_have(facts["options"], {"label_offset": int, "images": dict})
+        if path.name == MANIFEST:
+            _must_have(facts, WHOLE)
         shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
     except (KeyError, TypeError, AttributeError, ValueError):
         raise OutputError(
@@ -91,7 +101,7 @@ def read_past(out: Path) -> Past | None:
     return Past(path, facts, shards)
 
 
-def _must_have(value: object, form: dict[str, type]) -> None:
+def _must_have(value: object, form: Mapping[str, type]) -> None:
     if not isinstance(value, dict) or not all(isinstance(value.get(k), t) for k, t in form.items()):
         raise ValueError
     for name in ("crc32c", "index_crc32c", "labels_crc32c"):
@@ -102,7 +112,7 @@ def _must_have(value: object, form: dict[str, type]) -> None:
 def _of_manifest(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     shards = {}
     for shard in manifest["shards"]:
-        _must_have(shard, SHARD)
+        _must_have(shard, {**SHARD, "images_per_label": dict})
         shards[shard["name"]] = {**shard, **{kind: [] for kind in NOTES}}
     for kind in NOTES:
         for note in manifest.get(kind, []):

@@ -9,14 +9,14 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error, sync_folder, write_file
-from fastconv.checking.findings import VerifyReport
+from fastconv.checking.findings import Finding, VerifyReport
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.whole import Checked, check, prepared_again, report_of, what_for
 from fastconv.errors import FastconvError, InputError
 from fastconv.index import index_of
 from fastconv.job import shard_tasks
 from fastconv.journal import labels_text
-from fastconv.options import PathLike
+from fastconv.options import PathLike, clean_path
 from fastconv.prepare import Prepared
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
@@ -38,11 +38,12 @@ def verify_and_repair(
     source, indexes from their shards, and labels.txt, each to the very bytes that the manifest
     remembers; and check those again. The report is of what is wrong after that.
 
-    Raises what verify raises; InputError also where the source gives other bytes now, and
-    OutputError where they cannot be written. A file has its name only when it is whole and right.
+    A shard of which the source gives other bytes now is left as it is, and told of. Raises what
+    verify raises, and OutputError where something cannot be written. A file has its name only when
+    it is whole and right.
     """
     watch = Watch(on_progress)
-    folder = Path(out).expanduser()
+    folder = clean_path(out, "OUT", absolute=False)
     output = look_at(folder)
     past = output.past
     if past is None or not past.is_finished:
@@ -64,13 +65,15 @@ def verify_and_repair(
         prepared = source_job
         if (bad or labels_bad) and prepared is None:
             prepared = prepared_again(output, watch, workers, source)
+        refused: list[Finding] = []
         try:
             _make(output.root / files.PARTIAL)
             written = _indexes(output, [name for name in first.bad_indexes if name not in bad])
             if prepared is not None and labels_bad:
                 written += _labels(output, prepared)
             if prepared is not None and bad:
-                written += _shards(output, prepared, bad, workers, watch)
+                mended, refused = _shards(output, prepared, bad, workers, watch)
+                written += mended
         finally:
             with suppress(OSError):
                 files.remove_partial(output.root)
@@ -78,7 +81,13 @@ def verify_and_repair(
         names = bad | set(first.bad_indexes)
         second = check(again, watch, workers, decode=decode, prepared=source_job, only=names)
     report = report_of(again, Checked(checked.shards | second.shards, checked.workers), held_to)
-    return replace(report, repaired=tuple(written), seconds=watch.seconds)
+    return replace(
+        report,
+        findings=(*refused, *report.findings),
+        found=report.found + len(refused),
+        repaired=tuple(written),
+        seconds=watch.seconds,
+    )
 
 
 def _make(folder: Path) -> None:
@@ -113,7 +122,8 @@ def _labels(output: Output, prepared: Prepared) -> list[str]:
 
 def _shards(
     output: Output, prepared: Prepared, names: set[str], workers: int | None, watch: Watch
-) -> list[str]:
+) -> tuple[list[str], list[Finding]]:
+    """(files that were written, shards that could not be)."""
     tasks = [
         replace(task, expected=_expected(output.said.get(task.name)))
         for task in shard_tasks(list(prepared.plans))
@@ -123,11 +133,15 @@ def _shards(
         _make(output.root / folder)
     watch.phase(f"repairing {len(tasks):,} shards")
     count = min(workers or usable_cores(), len(tasks))
-    written = []
+    written, refused = [], []
     with Recruits() as fresh:
         for result in write_shards(prepared, output.root, tasks, count, watch, fresh):
-            written += [f"data_dir/{result.task.name}", f"idx_dir/{result.task.name}"]
-    return sorted(written)
+            name = result.task.name
+            if result.refused:
+                refused.append(Finding(f"data_dir/{name}", f"was not repaired: {result.refused}"))
+            else:
+                written += [f"data_dir/{name}", f"idx_dir/{name}"]
+    return sorted(written), sorted(refused, key=str)
 
 
 def _expected(said: dict[str, Any] | None) -> tuple[int, int] | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from fastconv import _jpeg, _shard
 from fastconv._tfrecord import RecordFile
-from fastconv.atomic import AGAIN
 from fastconv.board import RECORDS
 from fastconv.errors import BadImageError, InputError
 from fastconv.images import refuse_bomb
@@ -63,8 +62,9 @@ class RowWriter:
                 reason = str(error)
                 if not self._skip_bad:
                     raise BadImageError(
-                        f"{job.describe(row)}: bad image: {reason}. Mend or remove it, or leave "
-                        f"such images out with --on-error skip; then {AGAIN}"
+                        f"{job.describe(row)}: bad image: {reason}. Leave such images out with "
+                        f"--on-error skip, which goes on from here; or mend or remove it, and "
+                        f"begin anew with --overwrite"
                     ) from None
                 result.skipped.append((row, job.describe(row), reason))
                 self._board[RECORDS] += 1

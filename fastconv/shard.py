@@ -29,7 +29,12 @@ def open_job(
     rows = RowWriter(job, board, skip_bad, recipe)
 
     def write(task: ShardTask) -> ShardResult:
-        return write_shard(job, task, Path(out), Path(partial), board, rows)
+        try:
+            return write_shard(job, task, Path(out), Path(partial), board, rows)
+        except InputError as error:
+            if task.expected is None:
+                raise
+            return ShardResult(task, refused=str(error))  # others may be as they were
 
     return write
 
@@ -86,7 +91,7 @@ def _must_be(task: ShardTask, file: RecordFile) -> None:
     if task.expected not in (None, (file.bytes, file.crc32c)):
         size, crc = task.expected or (0, 0)
         raise InputError(
-            f"{task.name}: its images give other bytes than when it was first written "
+            f"its images give other bytes than when it was first written "
             f"({file.bytes} of CRC32C {file.crc32c:08x}, not {size} of {crc:08x}): the source's "
-            f"images are not the same, or what decodes and encodes them; nothing was replaced"
+            f"images are not the same, or what decodes and encodes them"
         )

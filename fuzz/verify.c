@@ -39,8 +39,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static fc_example e;
-    int64_t records[3] = {0};
-    fc_rules rules = {1, 3, (const uint8_t *)NAMES, START, records};
+    int64_t records[3] = {0}, boxes = 0;
+    fc_rules rules = {1, 3, (const uint8_t *)NAMES, START, records, &boxes};
     if (!bytes) /* its first byte says where checksums are joined, the rest is a payload */
         return 0;
     size_t part = data[0] * (bytes - 1) / 255;
@@ -54,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         return 0;
     int holds = fc_rules_hold(&rules, &e, payload);
     CHECK(holds == 0 || holds == 1);
+    CHECK(boxes >= 0 && (holds || boxes == 0) && boxes <= (int64_t)e.float_count);
     CHECK(records[0] + records[1] + records[2] == holds);
     for (size_t i = 0; i < e.span_count; i++)
         sides_hold(payload + e.spans[i].at, (size_t)e.spans[i].bytes);

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -335,8 +336,6 @@ RECORDS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_that_holds_something_else(out: Path, name: str) -> None:
-    import re
-
     change, what = RECORDS[name]
     rewrite(out / "data_dir" / FIRST, change)
     lines = told(fastconv.verify(out))
@@ -392,9 +391,15 @@ def test_a_source_that_gives_other_bytes_repairs_nothing(tmp_path: Path, mini: P
         image.write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
     damaged = (out / "data_dir" / FIRST).read_bytes()[:-1]
     (out / "data_dir" / FIRST).write_bytes(damaged)
-    with pytest.raises(InputError, match=rf"{FIRST}: its images give other bytes than when it was"):
-        fastconv.verify_and_repair(out)
+    good = (out / "idx_dir" / SECOND).read_bytes()
+    (out / "idx_dir" / SECOND).unlink()
+    report = fastconv.verify_and_repair(out)
+    assert report.exit_code == 5 and report.repaired == (f"idx_dir/{SECOND}",)
+    assert told(report)[0].startswith(
+        f"data_dir/{FIRST}: was not repaired: its images give other bytes than when it was first"
+    )
     assert (out / "data_dir" / FIRST).read_bytes() == damaged
+    assert (out / "idx_dir" / SECOND).read_bytes() == good
     assert not (out / ".fastconv-partial").exists()
 
 
@@ -433,8 +438,30 @@ def test_a_manifest_that_contradicts_itself(out: Path) -> None:
     text = path.read_text()
     path.write_text(text.replace('"written": 80,', '"written": 81,', 1))
     assert told(fastconv.verify(out)) == [
-        "manifest.json: totals say 81 written, but its shards come to 80"
+        "manifest.json: totals say 81 written, but the shards come to 80"
     ]
+    manifest = json.loads(text)
+    manifest["totals"]["boxes"] += 1
+    path.write_text(json.dumps(manifest))
+    (finding,) = told(fastconv.verify(out))
+    assert re.fullmatch(r"manifest.json: totals say \d+ boxes, but there are \d+", finding)
+    manifest["totals"]["boxes"] -= 1
+    changes: list[Callable[[dict[str, Any]], object]] = [
+        lambda m: m["splits"][0].update(written=1),
+        lambda m: m["shards"].append(m["shards"][0]),
+        lambda m: m.update(totals=None),
+        lambda m: m.update(splits=None),
+        lambda m: m["shards"][0].update(images_per_label=[]),
+        lambda m: m["shards"][0].update(records="x"),
+    ]
+    for change in changes:
+        other = json.loads(json.dumps(manifest))
+        change(other)
+        path.write_text(json.dumps(other))
+        report = fastconv.verify(out)
+        assert {finding.file for finding in report.findings} == {"manifest.json"}
+    path.write_text("[" * 200_000)
+    assert told(fastconv.verify(out))[0].startswith("manifest.json: cannot be understood")
     path.write_text(text[:-30])
     assert told(fastconv.verify(out))[0].startswith("manifest.json: cannot be understood")
     path.write_text(text.replace('"labels_crc32c"', '"x"'))

@@ -32,11 +32,13 @@ class Finding:
 
 @dataclass(slots=True)
 class ShardFindings:
-    """Of one shard and its index. ``count`` is of all findings, also those beyond ``findings``."""
+    """Of one shard and its index. ``boxes``: None where they were not counted. ``count`` is of all
+    findings, also those beyond ``findings``."""
 
     name: str
     records: int = 0
     bytes: int = 0
+    boxes: int | None = None
     findings: list[Finding] = field(default_factory=list)
     count: int = 0
     is_bad: bool = False

@@ -44,7 +44,8 @@ class Output:
 
     def shard_file(self, name: str) -> str:
         path = self.shards[name]
-        return self.shown(path) if path else f"{DATA}/{name}"
+        there = self.past is not None or (self.root / DATA).is_dir()
+        return self.shown(path) if path else f"{DATA}/{name}" if there else name
 
 
 def look_at(path: Path) -> Output:

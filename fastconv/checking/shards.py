@@ -75,7 +75,8 @@ class Checker:
         if shard.said:
             _compare(shard, walk, found)
             if self._rules is not None and not found.is_bad:
-                _compare_labels(shard, self._rules.taken(), found)
+                labels, found.boxes = self._rules.taken()
+                _compare_labels(shard, labels, found)
         if shard.needs_index:
             _check_index(shard, walk.index if is_framed else None, found)
 

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
 from fastconv.checking.outputs import INDEXES, Output, look_at
@@ -17,7 +16,7 @@ from fastconv.errors import InputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.job import shard_tasks, share_plans
 from fastconv.manifest import MANIFEST
-from fastconv.options import PathLike
+from fastconv.options import PathLike, clean_path
 from fastconv.past import differences
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
@@ -51,7 +50,7 @@ def verify(
     is not the one it was, and UsageError.
     """
     watch = Watch(on_progress)
-    output = look_at(Path(out).expanduser())
+    output = look_at(clean_path(out, "OUT", absolute=False))
     prepared = prepared_again(output, watch, workers, source) if against_source else None
     if prepared is None and any(source.values()):
         raise UsageError("where the source is says nothing without --against-source or --repair")
@@ -161,7 +160,7 @@ def check(
 def report_of(output: Output, checked: Checked, held_to: tuple[str, ...]) -> VerifyReport:
     """What it came to: of all shards, and of what files' names and the manifest show."""
     in_order = [checked.shards[name] for name in sorted(checked.shards)]
-    general = [*output.findings, *_totals(output)]
+    general = [*output.findings, *_totals(output, in_order)]
     return VerifyReport(
         str(output.named),
         len(in_order),
@@ -197,23 +196,44 @@ def _size(path: str | None) -> int:
         return 0
 
 
-def _totals(output: Output) -> list[Finding]:
-    """What the manifest says of everything, against what it says of each shard."""
+def _totals(output: Output, found: list[ShardFindings]) -> list[Finding]:
+    """What the manifest says of everything and of splits, against what it says of each shard, and
+    against the boxes that are there."""
     past = output.past
     if past is None or not past.is_finished:
         return []
-    said = past.facts.get("totals", {})
-    sums = {
-        "written": sum(shard["records"] for shard in output.said.values()),
-        "bytes": sum(shard["bytes"] for shard in output.said.values()),
-    }
+    facts = past.facts
+    said = list(output.said.values())
+    shards: dict[str, list[dict[str, Any]]] = {}
+    for shard in said:
+        shards.setdefault(shard["split"], []).append(shard)
     findings = [
-        Finding(MANIFEST, f"totals say {said.get(name)} {name}, but its shards come to {value}")
-        for name, value in sums.items()
-        if said.get(name) != value
+        Finding(MANIFEST, f"{where} say {told.get(name)} {name}, but the shards come to {value}")
+        for where, told, own in (
+            ("totals", facts["totals"], said),
+            *(
+                (
+                    f"splits, of {split.get('split')},",
+                    split,
+                    shards.get(str(split.get("split")), []),
+                )
+                for split in facts["splits"]
+                if isinstance(split, dict)
+            ),
+        )
+        for name, value in (
+            ("written", sum(shard["records"] for shard in own)),
+            ("bytes", sum(shard["bytes"] for shard in own)),
+        )
+        if told.get(name) != value
     ]
-    if output.said.keys() != output.shards.keys():
-        what = f"tells of {len(output.said):,} shards, but names {len(output.shards):,} files"
+    boxes = [shard.boxes for shard in found if shard.boxes is not None]
+    if len(boxes) == len(found) and facts["totals"].get("boxes") != sum(boxes):
+        what = f"totals say {facts['totals'].get('boxes')} boxes, but there are {sum(boxes)}"
+        findings.append(Finding(MANIFEST, what))
+    listed = len(facts["shards"])
+    if output.said.keys() != output.shards.keys() or listed != len(said):
+        what = f"tells of {listed:,} shards, but names {len(output.shards):,} files"
         findings.append(Finding(MANIFEST, what))
     return findings
 
