@@ -218,7 +218,7 @@ def test_a_label_file_is_looked_at_even_where_nothing_needs_it(tmp_path: Path) -
     ],
 )
 def test_odd_words_get_a_message(words: list[str], code: int, tmp_path: Path) -> None:
-    done = run(*words, cwd=None, stdin=subprocess.DEVNULL)
+    done = run(*words, cwd=tmp_path, stdin=subprocess.DEVNULL)
     assert done.returncode == code and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()[-1]) > 20
 
