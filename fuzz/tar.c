@@ -12,7 +12,8 @@ static const int GO_ON = 0, STOP = 1;
 
 static void plausible(const fc_tar *tar, int status, int64_t begin, int64_t end)
 {
-    CHECK(status >= FC_TAR_OK && status <= FC_TAR_PAX && status != FC_TAR_READ);
+    CHECK(status >= FC_TAR_OK && status <= FC_TAR_BEHIND && status != FC_TAR_READ);
+    CHECK(status != FC_TAR_STOPPED);
     CHECK(status != FC_TAR_MEMORY && tar->error == 0);
     CHECK(tar->at >= begin && (tar->at - begin) % BLOCK == 0);
     int64_t name_at = 0, at = begin;
