@@ -14,7 +14,13 @@ from typing import Any, NoReturn
 import click
 
 from fastconv.cli_diff import diff
-from fastconv.cli_options import IMAGE_OPTIONS, SHOW_OPTIONS, SOURCE_OPTIONS, with_options
+from fastconv.cli_options import (
+    IMAGE_OPTIONS,
+    PROCESSES,
+    SHOW_OPTIONS,
+    SOURCE_OPTIONS,
+    with_options,
+)
 from fastconv.cli_output import consoles, outcome, say
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
@@ -181,10 +187,7 @@ def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_js
 )
 @click.option("--photos", metavar="DIR", help="Cut the images from the photographs below DIR.")
 @click.option("--tree", is_flag=True, help="Also write the class folders, below OUT/tree.")
-@click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
-)
-@with_options(*SHOW_OPTIONS)
+@with_options(PROCESSES, *SHOW_OPTIONS)
 def sample(quiet: bool, as_json: bool, **given: Any) -> int:
     """Make a sample dataset in folder OUT, shaped like ILSVRC2012: three archives and labels.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.cli_options import SHOW_OPTIONS, with_options
+from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, with_options
 from fastconv.cli_output import consoles, outcome
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many differences are shown; all are counted.",
 )
-@click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
-)
-@with_options(*SHOW_OPTIONS)
+@with_options(PROCESSES, *SHOW_OPTIONS)
 def diff(a: str, b: str, quiet: bool, as_json: bool, **given: Any) -> int:
     """Compare A and B: are they the same dataset? Exit code 0 if they are, 5 if not.
 

@@ -85,6 +85,9 @@ IMAGE_OPTIONS = (
         "--exact", is_flag=True, help="Decode large images in full, not at a half or less."
     ),
 )
+PROCESSES = click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
+)
 SHOW_OPTIONS = (
     click.option("--quiet", is_flag=True, help="Show nothing but errors."),
     click.option("--json", "as_json", is_flag=True, help="A JSON summary on standard output."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.cli_options import SHOW_OPTIONS, SOURCE_PATHS, with_options
+from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, SOURCE_PATHS, with_options
 from fastconv.cli_output import consoles, outcome
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ SHOWN_AT_MOST = 40
 )
 @click.option("--source", metavar="PATH", help="Where SOURCE is now; all of its parts.")
 @with_options(*SOURCE_PATHS)
-@click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
-)
-@with_options(*SHOW_OPTIONS)
+@with_options(PROCESSES, *SHOW_OPTIONS)
 def verify(out: str, repair: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     """Check what is in OUT: every frame, checksum, Example, index, image header.
 

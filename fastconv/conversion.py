@@ -84,7 +84,7 @@ def _carry_out(
         freed = files.removable(out) if options.overwrite else (0, 0)
         check_space(out, need.bytes, need.files, need.exact, freed)
     if options.overwrite:
-        files.clear_for(out, header["files"], overwrite=True)
+        files.clear_for(out, header["files"])
 
     def account(results: dict[str, ShardResult]) -> tuple[Report, dict[str, ClassCounts]]:
         in_order = [results[task.name] for task in tasks]

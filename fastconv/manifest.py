@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
 LABELS = "labels.txt"
 PARTIAL = ".fastconv-partial"
-FOLDERS = ("data_dir", "idx_dir")
+DATA, INDEXES = FOLDERS = ("data_dir", "idx_dir")
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
 )
@@ -128,15 +128,11 @@ def removable(out: Path) -> tuple[int, int]:
     return space, files
 
 
-def clear_for(out: Path, files: Iterable[str], overwrite: bool) -> None:
-    """Make way for `files` (relative paths) in `out`.
-
-    An `out` that holds anything is refused, unless `overwrite`: then what an earlier run wrote
-    there is removed, and nothing else. Raises OutputError, with nothing removed, where a file that
-    is not fastconv's own is in the way.
+def clear_for(out: Path, files: Iterable[str]) -> None:
+    """Make way for `files` (relative paths) in `out`: what an earlier run wrote there is removed,
+    and nothing else. Raises OutputError, with nothing removed, where a file that is not fastconv's
+    own is in the way.
     """
-    if not overwrite:
-        refuse_occupied(out)
     if not contents(out):
         return
     ours = set(_written_before(out))

@@ -12,6 +12,8 @@ from fastconv.image_options import ImageOptions, check_whole
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "validation")
 PathLike = str | Path
+# What a source is made of, by the names of the options that say where each is.
+PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
 
 
 def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:

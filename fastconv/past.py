@@ -17,7 +17,16 @@ import crc32c
 
 from fastconv.atomic import output_error
 from fastconv.errors import OutputError
-from fastconv.manifest import FORMAT, JOURNAL, MANIFEST, is_there, parse, refuse_occupied
+from fastconv.manifest import (
+    DATA,
+    FORMAT,
+    INDEXES,
+    JOURNAL,
+    MANIFEST,
+    is_there,
+    parse,
+    refuse_occupied,
+)
 from fastconv.regular import content
 
 # Options that can make no byte of a whole shard another one, or that the plan says better.
@@ -214,7 +223,7 @@ def what_is_amiss(out: Path, shard: dict[str, Any]) -> str:
     """Why a shard that was done is not whole any more, by its size and its index; empty where it
     is. Its content is not read: that is what verifying is for."""
     try:
-        status = (out / "data_dir" / shard["name"]).lstat()
+        status = (out / DATA / shard["name"]).lstat()
         if not stat.S_ISREG(status.st_mode):
             return "is no file"
         if status.st_size != shard["bytes"]:
@@ -224,7 +233,7 @@ def what_is_amiss(out: Path, shard: dict[str, Any]) -> str:
     except OSError as error:
         return f"cannot be looked at: {error.strerror}"
     try:
-        index = content(out / "idx_dir" / shard["name"])
+        index = content(out / INDEXES / shard["name"])
     except FileNotFoundError:
         return "has no index"
     except OSError as error:

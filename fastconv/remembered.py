@@ -7,9 +7,7 @@ from typing import Any
 
 from fastconv.errors import InputError
 from fastconv.image_options import given_again
-from fastconv.options import Options, PathLike
-
-PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
+from fastconv.options import PARTS, Options, PathLike
 
 
 def remembered_options(

@@ -104,12 +104,12 @@ def _indexes(output: Output, names: list[str]) -> list[str]:
         path = output.shards[name]
         if path is None:
             continue
-        folder = output.root / "idx_dir"
+        folder = output.root / files.INDEXES
         _make(folder)
         with suppress(FastconvError):  # of a shard that is damaged since, which the check tells
             write_file(folder / name, index_of(path), output.root / files.PARTIAL / f"{name}.index")
             sync_folder(folder)
-            written.append(f"idx_dir/{name}")
+            written.append(f"{files.INDEXES}/{name}")
     return written
 
 
@@ -138,9 +138,11 @@ def _shards(
         for result in write_shards(prepared, output.root, tasks, count, watch, fresh):
             name = result.task.name
             if result.refused:
-                refused.append(Finding(f"data_dir/{name}", f"was not repaired: {result.refused}"))
+                refused.append(
+                    Finding(f"{files.DATA}/{name}", f"was not repaired: {result.refused}")
+                )
             else:
-                written += [f"data_dir/{name}", f"idx_dir/{name}"]
+                written += [f"{files.DATA}/{name}", f"{files.INDEXES}/{name}"]
     return sorted(written), sorted(refused, key=str)
 
 

@@ -13,6 +13,7 @@ from fastconv import manifest as files
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.journal import labels_text
+from fastconv.options import PARTS
 from fastconv.past import NOTES
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
@@ -71,7 +72,6 @@ def facts(prepared: Prepared) -> dict[str, Any]:
     """What a manifest says before anything is written. Nothing that differs from run to run, such
     as a clock or the number of workers, stands in it."""
     found = prepared.dataset.found
-    names = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
     return {
         "format": files.FORMAT,
         "tool": files.TOOL,
@@ -87,7 +87,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         ],
         "source": {
             "kind": found.kind,
-            **{name: _source_file(getattr(found, name)) for name in names},
+            **{name: _source_file(getattr(found, name)) for name in PARTS},
             "fingerprint": prepared.fingerprint,
         },
         "classes": len(prepared.dataset.classes),

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from fastconv.display import duration, size
 from fastconv.manifest import removable
+from fastconv.options import PARTS
 from fastconv.preflight import Need, Room, Shortage, need_of, room_at, shortage
 from fastconv.prepare import Prepared
 from fastconv.report import Report, classes_without_images
@@ -21,7 +22,7 @@ def source_lines(prepared: Prepared) -> list[str]:
     """What the source turned out to be, a line a part."""
     found, dataset = prepared.dataset.found, prepared.dataset
     lines = [f"source: {found.kind}"]
-    for name in ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text"):
+    for name in PARTS:
         path = getattr(found, name)
         if path is not None:
             note = size_note(path)

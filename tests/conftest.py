@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pty
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from fastconv.progress import Progress
 from fastconv.sample import make_sample
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # Tests send these. Started in a shell's background or by nohup, they would be ignored, and so they
 # would be by what tests start.
@@ -83,6 +89,42 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             os.link(first, path)
     return tree
+
+
+class WhenWriting:
+    """A progress function that does something once, as the writing begins."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act: Callable[[], object] | None = act
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.phase == "writing" and self._act:
+            act, self._act = self._act, None
+            act()
+
+
+def shown_on_a_terminal(
+    words: Sequence[object], parts: Sequence[bytes], within_seconds: float
+) -> bytes:
+    """What fastconv shows on a terminal until all of `parts` were seen; then it is interrupted,
+    which must end it."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastconv", *map(str, words)],
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    shown, deadline = b"", time.monotonic() + within_seconds
+    while not all(part in shown for part in parts):
+        assert time.monotonic() < deadline, shown
+        shown += os.read(ours, 65536)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    os.close(ours)
+    return shown
 
 
 def digests(out: Path, *folders: str) -> dict[str, str]:

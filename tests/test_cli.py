@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import digests
+from conftest import digests, shown_on_a_terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -140,30 +137,6 @@ def test_help_and_version() -> None:
 
 
 def test_a_terminal_sees_a_live_display(slow: Path, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "fastconv",
-            "shards",
-            str(slow),
-            "--out",
-            str(tmp_path / "out"),
-            "--workers",
-            "2",
-        ],
-        stdout=theirs,
-        stderr=theirs,
-        cwd=ROOT,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    )
-    os.close(theirs)
-    shown, deadline = b"", time.monotonic() + 60
+    words = ("shards", slow, "--out", tmp_path / "out", "--workers", 2)
     parts = (b"\x1b[", b"of 400 images", b" left", b"worker 0", b"worker 1")
-    while not all(part in shown for part in parts):
-        assert time.monotonic() < deadline, shown
-        shown += os.read(ours, 65536)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
-    os.close(ours)
+    shown_on_a_terminal(words, parts, 60)

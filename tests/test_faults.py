@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import leftovers
+from conftest import WhenWriting, leftovers
 from disks import ROOT, command, on_its_own_disk
 from PIL import Image
 
 import fastconv
 from fastconv.errors import InputError
-from fastconv.progress import Progress
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -183,18 +182,6 @@ def test_an_output_that_is_a_file(mini: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 4 and "Not a directory" in done.stderr
     assert (tmp_path / "out").read_text() == "mine"
-
-
-class WhenWriting:
-    """A progress function that does something once, as the writing begins."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self._act: Callable[[], object] | None = act
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.phase == "writing" and self._act:
-            act, self._act = self._act, None
-            act()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -8,18 +8,17 @@ import resource
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import WhenWriting
 from hostile import Command, refused, stored
 from layouts import JPEG
 from test_tar import END_MARK, extended, member, raw, record
 
 import fastconv
 from fastconv.errors import InputError
-from fastconv.progress import Progress
 
 __all__ = ["refused", "stored"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -289,18 +288,6 @@ def test_an_image_as_large_as_a_disk_is_never_read(workers: int, tmp_path: Path)
     assert [path.name for path in (tmp_path / "out" / "data_dir").iterdir()] == [
         "train-00000-of-00001"
     ]
-
-
-class WhenWriting:
-    """A progress function that does something once, as the writing begins."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self._act: Callable[[], object] | None = act
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.phase == "writing" and self._act:
-            act, self._act = self._act, None
-            act()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import WhenWriting
 from hostile import Command, refused, stored
 from layouts import JPEG, put
-from test_hostile_archives import WhenWriting
 
 import fastconv
 from fastconv.errors import InputError, one_line

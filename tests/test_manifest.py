@@ -69,8 +69,8 @@ def test_empty_folders(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     assert contents(tmp_path) == []
     refuse_occupied(tmp_path)
-    clear_for(tmp_path, FILES, overwrite=False)
-    clear_for(tmp_path, FILES, overwrite=True)
+    refuse_occupied(tmp_path)
+    clear_for(tmp_path, FILES)
     assert everything(tmp_path) == [".git", ".nfs0001", "lost+found"]
 
 
@@ -93,7 +93,7 @@ def test_occupied_folders(tmp_path: Path, name: str) -> None:
         refuse_occupied(tmp_path)
     before = everything(tmp_path)
     with pytest.raises(OutputError, match="--overwrite"):
-        clear_for(tmp_path, FILES, overwrite=False)
+        refuse_occupied(tmp_path)
     assert everything(tmp_path) == before
 
 
@@ -110,7 +110,7 @@ def test_only_some_names_are_shown(tmp_path: Path) -> None:
 def test_out_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="out: cannot be written: Not a directory"):
-        clear_for(tmp_path / "out", FILES, overwrite=True)
+        clear_for(tmp_path / "out", FILES)
 
 
 # ---- overwriting ----------------------------------------------------------------------------
@@ -121,29 +121,29 @@ def test_a_finished_output_is_cleared(tmp_path: Path) -> None:
     (out / "mine.txt").write_text("kept")
     (out / "data_dir" / "mine.txt").write_text("kept")
     with pytest.raises(OutputError, match="already holds"):
-        clear_for(out, FILES, overwrite=False)
-    clear_for(out, FILES, overwrite=True)
+        refuse_occupied(out)
+    clear_for(out, FILES)
     assert everything(out) == ["data_dir", "data_dir/mine.txt", "idx_dir", "mine.txt"]
 
 
 def test_files_of_other_numbers_go_too(tmp_path: Path) -> None:
     """Readers glob train-*: shards of an earlier cut must not lie beside those of a later."""
     out = finished(tmp_path)
-    clear_for(out, ["data_dir/train-00000-of-00001", MANIFEST], overwrite=True)
+    clear_for(out, ["data_dir/train-00000-of-00001", MANIFEST])
     assert everything(out) == ["data_dir", "idx_dir"]
 
 
 def test_what_is_ours_and_gone_is_no_error(tmp_path: Path) -> None:
     out = finished(tmp_path)
     (out / FILES[0]).unlink()
-    clear_for(out, FILES, overwrite=True)
+    clear_for(out, FILES)
     assert everything(out) == ["data_dir", "idx_dir"]
 
 
 @pytest.mark.parametrize("written", [0, 1, 4])
 def test_a_broken_off_output_is_cleared(tmp_path: Path, written: int) -> None:
     out = broken_off(tmp_path / "out", FILES[:written])
-    clear_for(out, FILES, overwrite=True)
+    clear_for(out, FILES)
     assert everything(out) == ["data_dir", "idx_dir"]
 
 
@@ -152,7 +152,7 @@ def test_a_job_broken_off_over_another(tmp_path: Path) -> None:
     old = ["data_dir/train-00000-of-00009", MANIFEST]
     out = broken_off(tmp_path, FILES[:2])
     finished(tmp_path, old)
-    clear_for(out, FILES, overwrite=True)
+    clear_for(out, FILES)
     assert everything(out) == ["data_dir", "idx_dir"]
 
 
@@ -169,7 +169,7 @@ def test_a_foreign_file_in_the_way(tmp_path: Path, name: str, kind: str) -> None
         (tmp_path / name).symlink_to(tmp_path / "nowhere")
     before = everything(tmp_path)
     with pytest.raises(OutputError, match=f"{tmp_path / name}: .*|{name}.*"):
-        clear_for(tmp_path, FILES, overwrite=True)
+        clear_for(tmp_path, FILES)
     assert everything(tmp_path) == before
 
 
@@ -178,7 +178,7 @@ def test_nothing_is_removed_when_one_file_is_foreign(tmp_path: Path) -> None:
     (out / FILES[3]).write_text("mine")
     before = everything(out)
     with pytest.raises(OutputError, match=f"{FILES[3]}: is in the way"):
-        clear_for(out, FILES, overwrite=True)
+        clear_for(out, FILES)
     assert everything(out) == before
 
 
@@ -196,7 +196,7 @@ def test_a_forged_list_reaches_nothing_outside(tmp_path: Path, holder: str, name
     )
     (out / FILES[0]).write_text("ours, perhaps")
     with pytest.raises(OutputError, match=f"{holder}: cannot be understood.*nothing here is overw"):
-        clear_for(out, FILES, overwrite=True)
+        clear_for(out, FILES)
     assert victim.read_text() == "precious"
     assert sorted(everything(out)) == sorted(["data_dir", FILES[0], holder])
 
@@ -232,14 +232,14 @@ def test_a_list_that_cannot_be_understood(tmp_path: Path, holder: str, content: 
     (tmp_path / "mine.txt").touch()
     before = everything(tmp_path)
     with pytest.raises(OutputError):
-        clear_for(tmp_path, FILES, overwrite=True)
+        clear_for(tmp_path, FILES)
     assert everything(tmp_path) == before
 
 
 def test_a_manifest_of_something_else(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text('{"name": "a web page", "icons": []}')
     with pytest.raises(OutputError, match=f"{MANIFEST}: cannot be understood"):
-        clear_for(tmp_path, FILES, overwrite=True)
+        clear_for(tmp_path, FILES)
     assert everything(tmp_path) == [MANIFEST]
 
 
@@ -247,7 +247,7 @@ def test_a_manifest_of_something_else(tmp_path: Path) -> None:
 def test_a_journal_that_was_never_begun(tmp_path: Path, content: bytes) -> None:
     """A kill before its first line: nothing is ours but it."""
     (tmp_path / JOURNAL).write_bytes(content)
-    clear_for(tmp_path, FILES, overwrite=True)
+    clear_for(tmp_path, FILES)
     assert everything(tmp_path) == []
 
 
@@ -255,7 +255,7 @@ def test_a_journal_cut_off_in_a_later_line(tmp_path: Path) -> None:
     out = broken_off(tmp_path / "out", FILES[:2])
     whole = (out / JOURNAL).read_bytes()
     (out / JOURNAL).write_bytes(whole[:-5])
-    clear_for(out, FILES, overwrite=True)
+    clear_for(out, FILES)
     assert everything(out) == ["data_dir", "idx_dir"]
 
 
@@ -263,7 +263,7 @@ def test_a_journal_cut_off_in_a_later_line(tmp_path: Path) -> None:
 def test_a_folder_where_the_list_should_be(tmp_path: Path, holder: str) -> None:
     (tmp_path / holder).mkdir()
     with pytest.raises(OutputError, match=holder):
-        clear_for(tmp_path, FILES, overwrite=True)
+        clear_for(tmp_path, FILES)
     assert everything(tmp_path) == [holder]
 
 
@@ -271,7 +271,7 @@ def test_a_folder_among_the_unfinished_files(tmp_path: Path) -> None:
     out = broken_off(tmp_path / "out", [])
     (out / PARTIAL / "mine").mkdir()
     with pytest.raises(OutputError, match="mine: cannot be written"):
-        clear_for(out, FILES, overwrite=True)
+        clear_for(out, FILES)
     assert (out / PARTIAL / "mine").is_dir()
 
 
@@ -303,7 +303,7 @@ def test_a_journals_way(tmp_path: Path) -> None:
     assert json.loads((out / MANIFEST).read_bytes()) == manifest
     assert (out / LABELS).read_bytes() == "tench\nü\nraw ".encode() + b"\xff\n"
     journal.close()
-    clear_for(out, FILES, overwrite=True)
+    clear_for(out, FILES)
     assert everything(out) == [*FOLDERS]
 
 

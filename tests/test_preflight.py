@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pty
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -18,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import shown_on_a_terminal
 from disks import ROOT, command, on_its_own_disk
 from layouts import class_tars, put
 from PIL import Image
@@ -614,23 +613,8 @@ def test_an_interrupt_ends_the_check(tmp_path: Path, end: signal.Signals) -> Non
 
 def test_a_terminal_sees_how_far_the_check_is(tmp_path: Path) -> None:
     words = ("shards", "--train", huge(tmp_path), "--out", tmp_path / "out", "--check-archives")
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fastconv", *map(str, words)],
-        stdout=theirs,
-        stderr=theirs,
-        cwd=ROOT,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    )
-    os.close(theirs)
-    shown, deadline = b"", time.monotonic() + 30
     parts = (b"\x1b[", b"checking MD5 sums", b" of 400 GB", b"B/s", b" left")
-    while not all(part in shown for part in parts):
-        assert time.monotonic() < deadline, shown
-        shown += os.read(ours, 65536)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
-    os.close(ours)
+    shown = shown_on_a_terminal(words, parts, 30)
     assert b"images" not in shown
 
 

@@ -23,6 +23,8 @@ from fastconv.recipe import Recipe
 from fastconv.regular import content
 
 if TYPE_CHECKING:
+    from fastconv.job import ShardTask
+    from fastconv.prepare import Prepared
     from fastconv.remake import Made
 
 JPEG_MAGIC = b"\xff\xd8"
@@ -35,7 +37,7 @@ class Against:
     def __init__(
         self,
         plan_fd: int,
-        rows: dict[str, tuple[int, int, tuple[int, ...]]],
+        rows: dict[str, tuple[int, int, frozenset[int]]],
         recipe: Recipe,
         names: tuple[str, ...],
         texts: tuple[str, ...],
@@ -57,7 +59,7 @@ class Against:
             return None
         start, stop, skipped = self._rows[name]
         return ShardAgainst(
-            [row for row in range(start, stop) if row - start not in set(skipped)],
+            [row for row in range(start, stop) if row - start not in skipped],
             self._differences,
             self._job.describe,
         )
@@ -154,14 +156,15 @@ class ShardAgainst:
             yield f"the record of {self._describe(row)} is missing"
 
 
-def arguments(prepared: Any, tasks: Any, said: dict[str, dict[str, Any]]) -> tuple[Any, ...]:
-    """What Against needs besides the plan, of a Prepared job and its ShardTasks; ``said`` is the
-    manifest's of each shard."""
+def arguments(
+    prepared: Prepared, tasks: list[ShardTask], said: dict[str, dict[str, Any]]
+) -> tuple[Any, ...]:
+    """What Against needs besides the plan; ``said`` is the manifest's of each shard."""
     rows = {
         task.name: (
             task.start,
             task.stop,
-            tuple(row for row, _, _ in said.get(task.name, {}).get("skipped", [])),
+            frozenset(row for row, _, _ in said.get(task.name, {}).get("skipped", [])),
         )
         for task in tasks
     }

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
-from fastconv.checking.outputs import INDEXES, Output, look_at
+from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.rules import Expected
 from fastconv.checking.shards import ShardToCheck
 from fastconv.errors import InputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.job import shard_tasks, share_plans
-from fastconv.manifest import MANIFEST
+from fastconv.manifest import INDEXES, MANIFEST
 from fastconv.options import PathLike, clean_path
 from fastconv.past import differences
 from fastconv.progress import OnProgress, Watch

@@ -9,8 +9,8 @@ from typing import Any
 from fastconv.comparison.features import summary
 from fastconv.comparison.inorder import unreadable
 from fastconv.comparison.report import Difference, Place, Tally
-from fastconv.comparison.sides import INDEXES, Dataset
-from fastconv.manifest import JOURNAL, LABELS, MANIFEST
+from fastconv.comparison.sides import Dataset
+from fastconv.manifest import INDEXES, JOURNAL, LABELS, MANIFEST
 from fastconv.regular import content
 
 OPTION_GROUPS = ("tool", "options")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
+from fastconv.manifest import DATA, INDEXES
 from fastconv.reader import read_records
 from fastconv.regular import regular
 
 SHARD = re.compile(r"(?P<split>.*)-\d+-of-(?P<count>\d+)(?:\..*)?", re.DOTALL)
 TFRECORD = re.compile(r".*\.tfrecords?", re.DOTALL)
 OTHER_SUFFIXES = (".idx", ".index", ".json", ".txt")  # of what others put beside their shards
-DATA, INDEXES = "data_dir", "idx_dir"  # of an output
 NAMED_AT_MOST = 3
 
 

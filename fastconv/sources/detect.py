@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastconv.errors import InputError
-from fastconv.options import SourceOptions, Split, clean_path
+from fastconv.options import PARTS, SourceOptions, Split, clean_path
 from fastconv.sources.folders import looks_like_classes
 
 TRAIN_TAR = re.compile(r"(?!.*(bbox|box)).*train.*\.tar$", re.I)
@@ -46,7 +46,7 @@ def detect(options: SourceOptions) -> Found:
     """
     given = {
         name: clean_path(value, f"--{name.replace('_', '-')}")
-        for name in ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
+        for name in PARTS
         if (value := getattr(options, name)) is not None
     }
     for name, path in given.items():
