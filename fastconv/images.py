@@ -133,6 +133,16 @@ def _as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     return stored
 
 
+def opened(data: bytes) -> Image.Image:
+    """An image of one of FORMATS, its header read. Raises what Pillow does: UnidentifiedImageError
+    for what is none, and nearly anything for damage."""
+    from PIL import Image
+
+    Image.init()
+    formats = [name for name in Image.ID if name in FORMATS]
+    return Image.open(io.BytesIO(data), formats=formats)
+
+
 def _decode_other(data: bytes, pixels_max: int) -> Foreign:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
@@ -141,9 +151,7 @@ def _decode_other(data: bytes, pixels_max: int) -> Foreign:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of what it tolerates
         try:
-            Image.init()
-            formats = [name for name in Image.ID if name in FORMATS]
-            with Image.open(io.BytesIO(data), formats=formats) as image:
+            with opened(data) as image:
                 refuse_bomb(image.height, image.width, pixels_max)
                 # An image in it may be larger than it said; Pillow lets pass twice its limit.
                 Image.MAX_IMAGE_PIXELS = (pixels_max + 1) // 2

@@ -123,6 +123,17 @@ def test_anybodys_records(tmp_path: Path) -> None:
     assert any("is no Example: a number is cut off" in text for text in found)
 
 
+def test_no_other_program_is_started_for_an_image(tmp_path: Path) -> None:
+    """Pillow reads EPS by way of Ghostscript; here nobody's records lead to that."""
+    eps = io.BytesIO()
+    Image.new("RGB", (5, 7)).save(eps, "EPS")
+    assert Image.open(eps).format == "EPS"
+    with fastconv.RecordWriter(tmp_path / "x.tfrecord") as writer:
+        writer.write_example({"image": eps.getvalue()})
+    (finding,) = told(fastconv.verify(tmp_path, decode=True))
+    assert "record 0 at offset 0: image is no image that can be read: 25 21 50 53 …" in finding
+
+
 def test_nothing_to_check(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         fastconv.verify(tmp_path / "none")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 
 from fastconv import _verify, verdict
 from fastconv.errors import BadImageError
+from fastconv.images import opened
 from fastconv.recipe import PIXELS_MAX
 
 
@@ -17,12 +17,10 @@ def check(data: bytes) -> None:
         _refuse_bomb(height, width)
         verdict.check(data, height, width, components)
         return
-    from PIL import Image
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
+            with opened(data) as image:
                 _refuse_bomb(image.height, image.width)
                 image.load()
     except BadImageError:

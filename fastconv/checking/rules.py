@@ -6,7 +6,6 @@ The rules of slim's schema are those of ext/verify_impl.c; a test holds the two 
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -186,12 +185,12 @@ def _of_image(features: Features) -> Iterator[str]:
 def _sides_of_any(data: bytes) -> tuple[int, int] | None:
     import warnings
 
-    from PIL import Image
+    from fastconv.images import opened
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
+            with opened(data) as image:
                 return image.height, image.width
     except Exception:  # Pillow's plugins raise nearly anything at what is no image
         return None
