@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from fastconv.cli_completion import complete_paths, completion
 from fastconv.cli_diff import diff
 from fastconv.cli_options import (
     IMAGE_OPTIONS,
@@ -227,8 +228,11 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
     return 0
 
 
+cli.add_command(completion)
 cli.add_command(diff)
 cli.add_command(verify)
+for _command in cli.commands.values():
+    complete_paths(_command)
 
 
 _interrupts: list[int] = []  # signals that asked this process to end

@@ -48,7 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "what a person sees": ("display",),
     "in tables": ("tables",),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_verify"),
+    "a command of its own": ("cli_completion", "cli_diff", "cli_verify"),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -60,7 +60,7 @@ READS = {  # what is written is checked with code of its own
     *("_frames", "_reader", "_verify", "checking", "comparison", "reader"),
 }
 FACES = {
-    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_verify"},
+    "click": {"cli", "cli_completion", "cli_diff", "cli_options", "cli_output", "cli_verify"},
     "rich": {"cli_output", "display", "tables"},
 }
 LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}
