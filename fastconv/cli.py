@@ -34,7 +34,19 @@ STOPPED_SHARDS = f"{STOPPED}; what is not whole was removed. Run the same comman
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """A group whose help has each command's whole first sentence, where click cuts it off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            rows = [(name, self.commands[name].get_short_help_str(1000)) for name in self.commands]
+            formatter.write_dl(sorted(rows))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="fastconv")
 def cli() -> None:
     """Image datasets to TFRecord shards and their indexes, at the speed of the disk.

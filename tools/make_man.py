@@ -16,14 +16,10 @@ from fastconv.cli import cli
 from fastconv.version import __version__
 
 
-def first_sentence(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split()).partition(". ")[0].removesuffix(".")
-
-
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for command in (cli, *cli.commands.values()):
-        command.short_help = first_sentence(command.help or "")  # click would shorten it
+        command.short_help = command.get_short_help_str(1000)  # click-man would cut it off
     write_man_pages("fastconv", cli, version=f"fastconv {__version__}", target_dir=out, date=" ")
 
 
