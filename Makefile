@@ -99,7 +99,7 @@ lint-types: $(DEV)
 
 docs: $(DEV)
 	rm -rf build/site build/man
-	$(BIN)/python -m sphinx -q -W --keep-going -n -c docs -d build/doctrees . build/site
+	$(BIN)/python -m sphinx -q -E -W --keep-going -n -c docs -d build/doctrees . build/site
 	$(BIN)/python tools/make_man.py build/man
 
 test-architecture: $(TEST)

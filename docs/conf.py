@@ -45,6 +45,8 @@ html_theme = "furo"
 html_title = f"fastconv {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_extra_path = ["root"]  # the site's own front door
 
 
@@ -53,9 +55,10 @@ def toctrees(_app: Sphinx, document: str, source: list[str]) -> None:
     if document != root_doc:
         return
     for title, section in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", source[0], re.M | re.S):
-        listed = re.findall(r"^- \[[^]]+\]\(([^)#]+\.md)\)", section, re.M)
+        listed = re.findall(r"^- \[([^]]+)\]\(([^)#]+\.md)\)", section, re.M)
         if listed:
-            lines = ["```{toctree}", ":hidden:", f":caption: {title}", "", *listed, "```"]
+            entries = [f"{name} <{target}>" for name, target in listed]
+            lines = ["```{toctree}", ":hidden:", f":caption: {title}", "", *entries, "```"]
             source[0] += "\n" + "\n".join(lines) + "\n"
 
 
