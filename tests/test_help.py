@@ -74,7 +74,9 @@ def test_every_argument_is_explained(command: str) -> None:
 def test_every_option_has_help(command: str) -> None:
     for option in options(command):
         text = (option.help or "").strip()
-        assert len(text) > 10 and text[0].isupper(), f"{option.opts[0]}: {text!r}"
+        choices = option.type.choices if isinstance(option.type, click.Choice) else ()
+        assert len(text) > 10, f"{option.opts[0]}: {text!r}"
+        assert text[0].isupper() or text.partition(":")[0] in choices, f"{option.opts[0]}: {text!r}"
         assert text.endswith((".", "]")), f"{option.opts[0]}: {text!r} is no sentence"
 
 
