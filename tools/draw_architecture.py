@@ -61,10 +61,10 @@ DESCRIPTION = (
 # From the top: a layer's name, and its modules.
 LAYERS = (
     ("the command", "entry  cli  cli_…  display  tables"),
-    ("the whole", "conversion  repair  checking  comparison"),
+    ("the whole", "conversion  repair  checking"),
     ("the work", "shard  rows  writing  summary"),
-    ("prepared", "prepare  preflight  job  report"),
-    ("what is to be done", "sources  plan  records  remake  sample"),
+    ("prepared", "prepare  preflight  job  records  report  comparison"),
+    ("what is to be done", "sources  plan  remake  sample"),
     ("columns and files", "catalog  annotations  images  manifest  options  workers  writer"),
     ("single things", "reader  example  atomic  board  cache  names  errors  …"),
     ("compiled, in C", "_shard  _tfrecord  _tar  _jpeg  _reader  _verify  _resample  …"),
@@ -147,9 +147,9 @@ def layers() -> list[str]:
     return parts
 
 
-def main() -> None:
+def main(out: Path) -> None:
     parts = "\n".join([*data_way(), *layers()])
-    OUT.write_text(
+    out.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-labelledby="title desc">\n<title id="title">{TITLE}</title>\n'
         f'<desc id="desc">{DESCRIPTION}</desc>\n<style>{STYLE}</style>\n<defs>{DEFINED}</defs>\n'
@@ -160,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OUT)
