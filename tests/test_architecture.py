@@ -38,7 +38,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("workers", "writer"),
     ),
     "what was done before": ("journal", "past", "remembered"),
-    "what is to be done": ("plan", "records", "remake", "sample", "sources"),
+    "what is to be done": ("pictures", "plan", "records", "remake", "sample", "sources"),
     "prepared": ("comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
@@ -57,7 +57,7 @@ LEVEL = {module: n for n, modules in enumerate(LAYERS.values()) for module in mo
 
 WRITES = {"_tfrecord", "_shard", "example", "shard", "writer"}
 READS = {  # what is written is checked with code of its own
-    *("_frames", "_reader", "_verify", "checking", "comparison", "reader"),
+    *("_frames", "_reader", "_verify", "checking", "comparison", "pictures", "reader"),
 }
 FACES = {
     "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_verify"},
