@@ -25,6 +25,7 @@ GAP, MARGIN = 14, 18
 TITLE_SIZE, TITLE_LINE, TITLE_LINES = 18, 24, 3
 LETTER_SIZE, LINE = 13, 17
 SIDE, SIDES = 224, (48, 1024)
+SMALL_SIDE = 160  # under which letters are smaller, too
 COLUMNS_MAX = 64
 PICTURES_MAX = 2000  # on one sheet: some 400 MB of pixels
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -32,11 +33,17 @@ BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 def contact_sheet(
-    records: Iterable[Shown], *, columns: int | None = None, side: int = SIDE, title: str = ""
+    records: Iterable[Shown],
+    *,
+    columns: int | None = None,
+    side: int = SIDE,
+    title: str = "",
+    captions: bool = True,
 ) -> Image.Image:
     """Records as one RGB image: in each cell a picture of up to `side` pixels (48 to 1,024) with
-    its boxes, and under it the label, the class's text, the file's name, the image's sides and
-    bytes, and where the record is. `columns` are chosen by their number where it is None.
+    its boxes, and under it, unless without `captions`, the label, the class's text, the file's
+    name, the image's sides and bytes, and where the record is. `columns` (1 to 64) are chosen by
+    the number of records where it is None.
 
     Images are shown as they are stored, not turned as their Exif data say, as boxes are of the
     stored pixels. One that cannot be decoded is a gray square that says so. The same records give
@@ -54,7 +61,7 @@ def contact_sheet(
     for record in records:
         if len(cells) == PICTURES_MAX:
             raise UsageError(f"a sheet takes {PICTURES_MAX:,} pictures at the most")
-        cells.append((tile(record, side), caption(record)))
+        cells.append((tile(record, side), caption(record) if captions else []))
     count = max(len(cells), 1)
     columns = min(columns or columns_for(count), count)
     rows = math.ceil(count / columns)
@@ -64,12 +71,14 @@ def contact_sheet(
     titles = wrapped(plain(title, large), large, width - 2 * MARGIN, TITLE_LINES)
     head = MARGIN + len(titles) * TITLE_LINE + (TITLE_LINE // 2 if titles else 0)
     lines = max((len(words) for _, words in cells), default=0)
-    down = side + 6 + lines * LINE + GAP
+    letters, step = font(LETTER_SIZE), LINE
+    if side < SMALL_SIDE:
+        letters, step = font(LETTER_SIZE - 2), LINE - 3
+    down = side + GAP + (lines * step + 6 if lines else 0)
     sheet = Image.new("RGB", (width, head + rows * down), PAPER)
     draw = ImageDraw.Draw(sheet)
     for line, text in enumerate(titles):
         draw.text((MARGIN, MARGIN - 4 + line * TITLE_LINE), text, fill=INK, font=large)
-    letters = font(LETTER_SIZE)
     for number, (picture, words) in enumerate(cells):
         left, top = MARGIN + number % columns * across, head + number // columns * down
         draw.rectangle((left, top, left + side - 1, top + side - 1), fill=BEHIND)
@@ -77,7 +86,7 @@ def contact_sheet(
         sheet.paste(picture, (left + middle[0], top + middle[1]))
         for line, text in enumerate(words):
             draw.text(
-                (left, top + side + 4 + line * LINE),
+                (left, top + side + 4 + line * step),
                 fitting(plain(text, letters), letters, side),
                 fill=PALE if line else INK,
                 font=letters,
@@ -87,7 +96,7 @@ def contact_sheet(
 
 def columns_for(count: int) -> int:
     """Of a sheet of `count` pictures, which with their captions are higher than wide."""
-    return max(1, min(round(math.sqrt(1.7 * count)), 12))
+    return max(min(count, 4), min(round(math.sqrt(1.7 * count)), 12))
 
 
 def caption(record: Shown) -> list[str]:
