@@ -120,9 +120,9 @@ def show(
     if target is not None:
         summary["sheet"] = str(target)
         lines.append(f"{target}: a sheet of {len(kept):,} picture{'s' if len(kept) > 1 else ''}")
+    outcome(summary, lines, quiet, as_json, table, WIDE)
     if how is not None:
         _show_pictures(looked, places, how, side, columns)
-    outcome(summary, lines, quiet, as_json, table, WIDE)
     if damaged is not None:
         raise damaged
     return 0

@@ -144,7 +144,7 @@ def _none_of(name: str, seen: set[str], known: Sequence[str]) -> str:
         found = ", ".join(dict.fromkeys(near[:NEAR]))
         return f"no record is of class {name}; there is {found}"
     some = ", ".join(sorted(seen)[:NEAR])
-    return f"no record is of class {name}; there are {len(seen):,} others, such as {some}"
+    return f"no record is of class {name}; there are others, such as {some}"
 
 
 def one(looked: Looked, record: int) -> tuple[Place, bytes]:

@@ -12,6 +12,8 @@ from fastconv.errors import one_line
 from fastconv.pictures.features import Feature
 from fastconv.pictures.shown import Shown
 
+TEXT_MAX = 60  # characters of a cell
+
 
 def records_table(records: Iterable[Shown], with_shards: bool) -> Table:
     """A row for each record; with the shard's name where they are of several."""
@@ -32,10 +34,10 @@ def records_table(records: Iterable[Shown], with_shards: bool) -> Table:
             str(record.record),
             "" if record.offset is None else str(record.offset),
             str(record.size),
-            record.filename or "",
-            "" if record.label is None else str(record.label),
-            record.synset or "",
-            record.text if record.text and record.text != record.synset else "",
+            _short(record.filename),
+            "" if record.label is None else _short(str(record.label)),
+            _short(record.synset),
+            _short(record.text) if record.text != record.synset else "",
             _sides(record),
             str(len(record.boxes) or ""),
         ]
@@ -63,3 +65,9 @@ def features_table(features: Sequence[Feature]) -> Table:
 
 def _cell(text: str) -> Text:
     return Text(one_line(text))
+
+
+def _short(text: str | None) -> str:
+    """As much of a text as a table takes."""
+    text = text or ""
+    return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…"
