@@ -30,9 +30,8 @@ def records_table(records: Iterable[Shown], with_shards: bool) -> Table:
     for name in COLUMNS:
         filled = with_shards if name == "shard" else any(row[name] for row in rows)
         if filled or name in ALWAYS:
-            is_number = name in NUMBERS
-            justify: Literal["left", "right"] = "right" if is_number else "left"
-            table.add_column(name, justify=justify, no_wrap=is_number, overflow="fold")
+            justify: Literal["left", "right"] = "right" if name in (*NUMBERS, "label") else "left"
+            table.add_column(name, justify=justify, no_wrap=name in NUMBERS, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[str(column.header)]) for column in table.columns))
     return table
