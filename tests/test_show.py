@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import twin
 from PIL import Image
+from rich.cells import cell_len
 from shown_records import PLAIN, features, file_of, image, shard
 
 import fastconv
@@ -478,6 +480,27 @@ def test_a_table_of_a_folder(tmp_path: Path, run: Run) -> None:
         "image_bytes": len(PLAIN), "boxes": [],
     }  # fmt: skip
     assert run(root, "--quiet").stdout == ""
+
+
+@pytest.mark.parametrize("room", [1, 20, 40, 60, 80, 100, 110, 160, 300])
+def test_a_table_of_any_width(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Numbers are whole or not there; no line is longer than there is room."""
+    monkeypatch.setenv("COLUMNS", str(room))
+    root = dataset(tmp_path, records=3)
+    long = features("鱼" * 300, 10**18, "n" * 300, "words " * 100)
+    shard(root / "data_dir" / SHARDS[0], [features(), long], root / "idx_dir" / SHARDS[0])
+    table = run(root).stdout.split(f"\n{root}: ")[0].splitlines()
+    assert all(cell_len(line) <= max(room, 1) for line in table)
+    rows = [line for line in table if re.match(r" *(train|\d)", line)]
+    if room >= 40:
+        assert len(rows) == 5
+        head = table[1].split()
+        assert ("bytes" in head) <= ("record" in head)
+        sizes = [one.size for name in SHARDS for one in places(root / "data_dir" / name)]
+        if "bytes" in head:
+            assert all(str(size) in row.split() for size, row in zip(sizes, rows, strict=True))
 
 
 def test_all_of_a_record(tmp_path: Path, run: Run) -> None:
