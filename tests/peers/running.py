@@ -52,13 +52,19 @@ class Converted:
 
 
 def convert_tree(
-    tree: Path, out: Path, texts: dict[str, str], *, label_offset: int = 1, train_shards: int = 16
+    tree: Path,
+    out: Path,
+    texts: dict[str, str],
+    *,
+    label_offset: int = 1,
+    train_shards: int = 16,
+    validation_shards: int = 8,
 ) -> Converted:
     """`fastconv shards` over a tree of `train`, `validation` and perhaps `bounding_boxes`.
 
     `texts` has every class that counts for the labels, also those without images.
     """
-    counts = {"train": train_shards, "validation": 8}
+    counts = {"train": train_shards, "validation": validation_shards}
     fastconv(
         "shards",
         tree,

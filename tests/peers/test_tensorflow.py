@@ -104,52 +104,6 @@ def test_index_lines_equal_the_twins(split: str, converted: Converted) -> None:
         assert index.read_bytes().decode("ascii") == twin.index_lines(shard.read_bytes())
 
 
-def test_official_resnet_input_takes_the_records(converted: Converted) -> None:
-    """The conventions of the official ResNet's input: 1,001 classes or label - 1, boxes as a crop's
-    bounds, the crop decoded without the rest of the image."""
-    spec = {
-        "image/encoded": tf.io.FixedLenFeature([], tf.string, default_value=""),
-        "image/class/label": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
-        "image/class/text": tf.io.FixedLenFeature([], tf.string, default_value=""),
-        **{
-            f"image/object/bbox/{side}": tf.io.VarLenFeature(tf.float32)
-            for side in ("xmin", "ymin", "xmax", "ymax")
-        },
-    }
-
-    def parse(payload: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        parsed = tf.io.parse_single_example(payload, spec)
-        sides = [
-            parsed[f"image/object/bbox/{side}"].values for side in ("ymin", "xmin", "ymax", "xmax")
-        ]
-        begin, size, _ = tf.image.sample_distorted_bounding_box(
-            tf.image.extract_jpeg_shape(parsed["image/encoded"]),
-            bounding_boxes=tf.stack(sides, -1)[None],
-            seed=1,
-            min_object_covered=0.1,
-            aspect_ratio_range=[0.75, 1.33],
-            area_range=[0.05, 1.0],
-            max_attempts=100,
-            use_image_if_no_bounding_boxes=True,
-        )
-        window = tf.concat([begin[:2], size[:2]], 0)
-        crop = tf.image.decode_and_crop_jpeg(parsed["image/encoded"], window, channels=3)
-        return tf.image.resize(crop, [64, 64]), tf.cast(parsed["image/class/label"], tf.int32) - 1
-
-    files = tf.data.Dataset.from_tensor_slices([str(path) for path in converted.shards("train")])
-    images = files.interleave(tf.data.TFRecordDataset, cycle_length=4).map(parse)
-    counts = [0] * len(converted.synsets)
-    for batch, labels in images.batch(64):
-        assert batch.shape[1:] == (64, 64, 3)
-        for label in labels.numpy():
-            counts[label] += 1
-    train = converted.tree / "train"
-    assert counts == [
-        len(list((train / synset).iterdir())) if (train / synset).is_dir() else 0
-        for synset in converted.synsets
-    ]
-
-
 def test_labels_from_0_need_no_correction(odd: Converted) -> None:
     spec = {
         "image/class/label": tf.io.FixedLenFeature([], tf.int64),

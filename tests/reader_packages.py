@@ -1,0 +1,42 @@
+"""The packages whose readers the tests run: those of pyproject's extra `peers`, and of no list here.
+
+Whoever adds one there is told to say here what is imported from it, and to document it.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ALONE = ROOT / "tests" / "peers" / "without_dependencies.txt"
+
+READERS = {
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-datasets": "tensorflow_datasets",
+    "nvidia-dali-cuda120": "nvidia",
+    "tfrecord": "tfrecord",
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "tf-models-official": "official",
+}
+# What a reader above needs, and is no reader.
+BESIDE = {"tf_keras": "tf_keras", "gin-config": "gin"}
+
+
+def wanted() -> list[str]:
+    """What is to be installed, by the names that pip knows."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extra = re.search(r"^peers = \[(.*?)^\]", project, re.M | re.S)
+    assert extra is not None
+    alone = re.findall(r"^[\w-]+", ALONE.read_text(encoding="utf-8"), re.M)
+    return re.findall(r'"([\w-]+)', extra[1]) + alone
+
+
+def missing() -> list[str]:
+    """Those of them that are not installed. A name that is not known here is an error."""
+    modules = READERS | BESIDE
+    assert set(wanted()) == set(modules), "READERS and BESIDE are not what is installed"
+    return [name for name in wanted() if find_spec(modules[name]) is None]
