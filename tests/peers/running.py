@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _MAIN = "import sys; from fastconv.cli import main; sys.exit(main())"
 _SECONDS_MAX = 500
@@ -22,6 +24,13 @@ def run(command: list[str]) -> str:
 
 def fastconv(*arguments: str | Path) -> str:
     return run([sys.executable, "-c", _MAIN, *map(str, arguments)])
+
+
+def apart(program: str, **given: Any) -> Any:
+    """What a program of tests/peers/apart says of what it is given. A warning is an error there."""
+    path = Path(__file__).resolve().parent / "apart" / f"{program}.py"
+    printed = run([sys.executable, "-W", "error", str(path), json.dumps(given, default=str)])
+    return json.loads(printed.splitlines()[-1])
 
 
 @dataclass(frozen=True)
