@@ -1,4 +1,4 @@
-"""The packages whose readers the tests run: those of pyproject's extra `peers`, and of no list here.
+"""The packages whose readers the tests run: those that `make test-peers` installs.
 
 Whoever adds one there is told to say here what is imported from it, and to document it.
 """

@@ -109,6 +109,15 @@ def small(small_tree: Path, texts: dict[str, str]) -> Converted:
 
 
 @pytest.fixture(scope="session")
+def tfds_out(small_tree: Path) -> Path:
+    """The same as TensorFlow Datasets looks for it: imagenet2012/5.1.0, below this folder."""
+    out = small_tree.parent / "tfds"
+    counts = ["--train-shards", "8", "--validation-shards", "8"]
+    fastconv("shards", small_tree, "--out", out, "--layout", "tfds", *counts, "--quiet")
+    return out
+
+
+@pytest.fixture(scope="session")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     """Every odd image of odd_images, by all its names, with labels that start at 0.
 

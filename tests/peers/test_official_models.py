@@ -66,11 +66,11 @@ def _counts(converted: Converted, split: str) -> dict[int, int]:
 
 
 def test_its_file_names_are_ours(small_tree: Path, tmp_path: Path, texts: dict[str, str]) -> None:
-    """It knows its files by name: ImageNet's 1,024 and 128, which are fastconv's for ImageNet too."""
+    """It knows its files by name: 1,024 and 128, as fastconv has them for ImageNet."""
     convert_tree(small_tree, tmp_path, texts, train_shards=1024, validation_shards=128)
     data = tmp_path / "data_dir"
-    theirs = [legacy.get_filenames(training, str(data)) for training in (True, False)]
-    assert sorted(sum(theirs, [])) == sorted(map(str, data.iterdir()))
+    train, validation = (legacy.get_filenames(training, str(data)) for training in (True, False))
+    assert sorted(train + validation) == sorted(map(str, data.iterdir()))
     # Nothing is named: the records are found by the folder alone.
     batches = legacy.input_fn(is_training=False, data_dir=str(data), batch_size=16)
     labels = Counter(int(label) for _, found in batches for label in found.numpy().ravel())
@@ -128,7 +128,9 @@ def _vision_labels(converted: Converted, split: str, classes: int) -> Iterator[i
     decoder = vision.Decoder()
     parser = vision.Parser(output_size=[64, 64], num_classes=classes)
     parse = parser.parse_fn(is_training=split == "train")
-    for images, labels in _payloads(list(map(Path, files))).map(decoder.decode).map(parse).batch(30):
+    for images, labels in (
+        _payloads(list(map(Path, files))).map(decoder.decode).map(parse).batch(30)
+    ):
         assert images.shape[1:] == (64, 64, 3)
         assert float(np.std(images)) > 0.1
         assert bool(tf.reduce_all((labels >= 0) & (labels < classes)))

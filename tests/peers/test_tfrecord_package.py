@@ -57,7 +57,7 @@ def test_what_it_writes_is_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def loaded(small: Converted, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What came of every data set: each is read in one process, which takes long to load PyTorch."""
+    """What came of every data set, read in one process, which takes long to load PyTorch."""
     odd = tmp_path_factory.mktemp("odd_shards")
     for name, count in (("single", 1), ("none", 0)):
         with fastconv.RecordWriter(odd / name, index=odd / f"{name}.idx") as writer:

@@ -40,7 +40,7 @@ def main() -> None:
         ]
         for shard, index in given["pairs"]
     ]
-    print(json.dumps(found))
+    json.dump(found, sys.stdout)
 
 
 main()

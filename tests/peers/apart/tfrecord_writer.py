@@ -17,4 +17,4 @@ for number in range(5):
         }
     )
 writer.close()
-print("{}")
+json.dump({}, sys.stdout)

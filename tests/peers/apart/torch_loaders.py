@@ -94,7 +94,7 @@ def main() -> None:
         for name in ("single", "none")
         for index in (odd / f"{name}.idx", None)
     }
-    print(json.dumps({"came": came, "limits": limits}))
+    json.dump({"came": came, "limits": limits}, sys.stdout)
 
 
 main()
