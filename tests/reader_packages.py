@@ -22,8 +22,14 @@ READERS = {
     "timm": "timm",
     "tf-models-official": "official",
 }
-# What a reader above needs, and is no reader.
-BESIDE = {"tf_keras": "tf_keras", "gin-config": "gin"}
+# What the official models import besides TensorFlow.
+BESIDE = {
+    "tf_keras": "tf_keras",
+    "gin-config": "gin",
+    "matplotlib": "matplotlib",
+    "opencv-python-headless": "cv2",
+    "pycocotools": "pycocotools",
+}
 
 
 def wanted() -> list[str]:

@@ -6,44 +6,20 @@ There are two, of two conventions: the ResNet that is kept as legacy takes one o
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import twin
 from official.legacy.image_classification.resnet import imagenet_preprocessing as legacy
+from official.vision.dataloaders import classification_input as vision
 
 from peers.running import Converted, convert_tree
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
-
-
-def _load_vision() -> ModuleType:
-    """`official.vision`'s parser, without the trainers that its packages load for themselves.
-
-    Those need a dozen further packages. A package that is there already is not loaded.
-    """
-    found = find_spec("official")
-    assert found is not None
-    (root,) = map(Path, found.submodule_search_locations or [])
-    for name in ("core", "modeling", "vision", *map("vision.{}".format, _VISION_PARTS)):
-        package = ModuleType(f"official.{name}")
-        package.__path__ = [str(root.joinpath(*name.split(".")))]
-        sys.modules.setdefault(package.__name__, package)
-    from official.vision.dataloaders import classification_input
-
-    assert isinstance(classification_input, ModuleType)
-    return classification_input
-
-
-_VISION_PARTS = ("configs", "dataloaders", "ops")
-vision = _load_vision()
 
 
 def _payloads(shards: list[Path]) -> tf.data.Dataset:
