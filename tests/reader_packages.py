@@ -33,16 +33,16 @@ BESIDE = {
 
 
 def wanted() -> list[str]:
-    """What is to be installed, by the names that pip knows."""
+    """What is to be installed, by the names that pip knows. One that is not known is an error."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extra = re.search(r"^peers = \[(.*?)^\]", project, re.M | re.S)
     assert extra is not None
     alone = re.findall(r"^[\w-]+", ALONE.read_text(encoding="utf-8"), re.M)
-    return re.findall(r'"([\w-]+)', extra[1]) + alone
+    names = re.findall(r'"([\w-]+)', extra[1]) + alone
+    assert set(names) == set(READERS | BESIDE), "READERS and BESIDE are not what is installed"
+    return names
 
 
 def missing() -> list[str]:
-    """Those of them that are not installed. A name that is not known here is an error."""
     modules = READERS | BESIDE
-    assert set(wanted()) == set(modules), "READERS and BESIDE are not what is installed"
     return [name for name in wanted() if find_spec(modules[name]) is None]
