@@ -47,18 +47,18 @@ LAYERS: dict[str, tuple[str, ...]] = {
         ),
         *("workers", "writer"),
     ),
-    "what was done before": ("journal", "past", "remembered"),
+    "what was done before": ("foreign_shards", "journal", "past", "remembered"),
     "what is to be done": ("plan", "remake", "sample", "sources"),
     "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "checked": ("checking",),
-    "the whole": ("conversion", "repair"),
+    "the whole": ("conversion", "repair", "tfds_info"),
     "what a person sees": ("display",),
     "in tables": ("tables",),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_verify"),
+    "a command of its own": ("cli_diff", "cli_tfds", "cli_verify"),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -70,7 +70,7 @@ READS = {  # what is written is checked with code of its own
     *("_frames", "_reader", "_verify", "checking", "comparison", "reader"),
 }
 FACES = {
-    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_verify"},
+    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_tfds", "cli_verify"},
     "rich": {"cli_output", "display", "tables"},
 }
 LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "pyarrow", "scipy", "tomli", *FACES}
