@@ -1,4 +1,4 @@
-"""TensorFlow Datasets opens what `--layout tfds` writes: by name, by folder, in slices, shuffled.
+"""TensorFlow Datasets opens what `--layout tfds` writes, and slim's shards after `tfds-info`.
 
 The judge is the real package, with the builder of imagenet2012 that it has itself.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,7 @@ import tensorflow_datasets as tfds
 import twin
 from PIL import Image
 
-from peers.running import fastconv
+from peers.running import Converted, convert_tree, fastconv
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
 
@@ -227,3 +228,58 @@ def test_another_version_of_imagenet_is_named(small_tree: Path, tmp_path: Path) 
     with pytest.raises(AssertionError, match="could not find data"):
         tfds.load("imagenet2012", **arguments)
     assert len(_names(tfds.load("imagenet2012:1.0.0", **arguments))) == _COUNTS["validation"]
+
+
+# ---- slim's shards in place ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label_offset", [0, 1])
+def test_every_feature_of_slims_shards_in_place(
+    label_offset: int, small_tree: Path, texts: dict[str, str], tmp_path: Path
+) -> None:
+    converted = convert_tree(small_tree, tmp_path, texts, label_offset=label_offset)
+    fastconv("tfds-info", tmp_path)
+    builder = tfds.builder_from_directory(tmp_path / "data_dir")
+    label = builder.info.features["image/class/label"]
+    assert label.names == ["background"] * label_offset + sorted(texts)
+    assert label.num_classes == 1000 + label_offset
+    undecoded = {"image/encoded": tfds.decode.SkipDecoding()}
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    boxes = 0
+    for split, count in _COUNTS.items():
+        assert builder.info.splits[split].num_examples == count
+        examples = builder.as_dataset(split=split, decoders=undecoded, read_config=in_order)
+        payloads = (
+            payload
+            for shard in converted.shards(split)
+            for _, payload in twin.read_frames(shard.read_bytes(), check_payloads=False)
+        )
+        for example, payload in zip(tfds.as_numpy(examples), payloads, strict=True):
+            stored = {name: part.values for name, part in twin.decode_example(payload).items()}
+            assert {name: np.ravel(value).tolist() for name, value in example.items()} == stored
+            synset = example["image/class/synset"].decode()
+            assert label.int2str(int(example["image/class/label"])) == synset
+            boxes += len(example["image/object/bbox/xmin"])
+    assert boxes > 20
+
+
+def test_slims_shards_in_place_are_sliced_shuffled_and_decoded(
+    small: Converted, tmp_path: Path
+) -> None:
+    shutil.copytree(small.out, tmp_path / "out")
+    fastconv("tfds-info", tmp_path / "out")
+    builder = tfds.builder_from_directory(tmp_path / "out" / "data_dir")
+    halves = [
+        builder.as_dataset(split=split, shuffle_files=True, as_supervised=True)
+        for split in ("train[:50%]", "train[50%:]")
+    ]
+    labels: Counter[int] = Counter()
+    for images in halves:
+        pairs = list(tfds.as_numpy(images))
+        assert len(pairs) == _COUNTS["train"] // 2
+        assert all(image.dtype == np.uint8 and image.shape[2] == 3 for image, _ in pairs)
+        labels.update(int(label) for _, label in pairs)
+    assert labels == {
+        small.synsets.index(folder.name) + 1: len(list(folder.iterdir()))
+        for folder in (small.tree / "train").iterdir()
+    }
