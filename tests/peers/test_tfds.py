@@ -283,3 +283,19 @@ def test_slims_shards_in_place_are_sliced_shuffled_and_decoded(
         small.synsets.index(folder.name) + 1: len(list(folder.iterdir()))
         for folder in (small.tree / "train").iterdir()
     }
+
+
+def test_anybodys_shards_in_place(small: Converted, tmp_path: Path) -> None:
+    """Without a manifest: records are counted, and the classes are ImageNet's."""
+    for shard in small.shards("validation"):
+        shutil.copy(shard, tmp_path)
+    fastconv("tfds-info", tmp_path)
+    builder = tfds.builder_from_directory(tmp_path)
+    assert list(builder.info.splits) == ["validation"]
+    synsets = [
+        (int(example["image/class/label"]), example["image/class/synset"].decode())
+        for example in tfds.as_numpy(builder.as_dataset(split="validation"))
+    ]
+    assert len(synsets) == _COUNTS["validation"]
+    names = builder.info.features["image/class/label"].names
+    assert [names[label] for label, _ in synsets] == [synset for _, synset in synsets]
