@@ -32,20 +32,16 @@ def _stored(shard: Path) -> list[list[Any]]:
     return found
 
 
-def test_reads_every_part_by_our_index(converted: Converted) -> None:
+def test_reads_every_part_by_our_index_and_writes(converted: Converted, tmp_path: Path) -> None:
     pairs = [
         pair
         for split in ("train", "validation")
         for pair in zip(converted.shards(split), converted.indexes(split), strict=True)
     ]
-    read = apart("tfrecord_parts", pairs=pairs, parts=4)
+    path = tmp_path / "theirs"
+    read = apart("tfrecord_alone", pairs=pairs, parts=4, written=path)
     for (shard, _), records in zip(pairs, read, strict=True):
         assert records == _stored(shard)
-
-
-def test_what_it_writes_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "theirs"
-    apart("tfrecord_writer", path=path)
     records = [fastconv.parse_example(payload) for payload in fastconv.read_records(path)]
     assert [record["number"].tolist() for record in records] == [[k - 2] for k in range(5)]
     assert [record["half"].tolist() for record in records] == [[k / 2, 1.5] for k in range(5)]
@@ -86,7 +82,7 @@ def _expected(small: Converted, shards: list[Path]) -> list[list[Any]]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("workers", ["0", "1", "2"])
+@pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize("dataset", ["one", "chained", "merged", "shuffled"])
 def test_a_loader_gives_every_record_once(
     dataset: str, workers: str, loaded: Any, small: Converted
@@ -99,7 +95,7 @@ def test_without_an_index_every_worker_gives_every_record(loaded: Any, small: Co
     """Said in docs/readers.md: what the index is needed for."""
     expected = _expected(small, small.shards("train")[:1])
     came = loaded["came"]["one without its index"]
-    assert [sorted(came[workers]) for workers in ("0", "1")] == [expected, expected]
+    assert sorted(came["0"]) == expected
     assert sorted(came["2"]) == sorted(expected + expected)
 
 

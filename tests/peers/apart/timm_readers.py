@@ -79,9 +79,12 @@ def main() -> None:
         "loaded": [
             {"split": split, "workers": workers, "training": training}
             | _loaded(root, split, workers, training=training)
-            for split in ("train", "validation")
-            for workers in (0, 2)
-            for training in (False, True)
+            for split, workers, training in (
+                ("train", 0, False),
+                ("train", 2, True),
+                ("validation", 0, True),
+                ("validation", 2, False),
+            )
         ],
         "alone": _images(root, 0, 1, training=False),
         "ranks": {

@@ -1,4 +1,4 @@
-"""PyTorch's DataLoader over `tfrecord`'s data sets, with 0, 1 and 2 workers.
+"""PyTorch's DataLoader over `tfrecord`'s data sets, with no worker and with 2.
 
 Given: data and idx, the folders; names of the shards; odd, the folder of two shards of one record
 and of none. Printed: what came, by data set and workers.
@@ -85,7 +85,7 @@ def main() -> None:
         **merged,
     }
     came = {
-        name: {workers: _epoch(dataset, workers) for workers in (0, 1, 2)}
+        name: {workers: _epoch(dataset, workers) for workers in (0, 2)}
         for name, dataset in datasets.items()
     }
     odd = Path(given["odd"])

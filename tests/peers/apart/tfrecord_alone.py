@@ -1,6 +1,8 @@
 """Records by `tfrecord` alone, each part of a shard from its own place by the index.
 
-So a wrong offset cannot pass. Given: pairs of shard and index, parts. Printed: a list a pair.
+So a wrong offset cannot pass. And five records as it writes them.
+
+Given: pairs of shard and index, parts; written, a path to write to. Printed: a list a pair.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import zlib
 from typing import Any
 
 from tfrecord.reader import example_loader
+from tfrecord.writer import TFRecordWriter
 
 _KINDS = {
     "image/encoded": "byte",
@@ -29,6 +32,19 @@ def _record(record: dict[str, Any]) -> list[Any]:
     ]
 
 
+def _write(path: str) -> None:
+    writer = TFRecordWriter(path)
+    for number in range(5):
+        writer.write(
+            {
+                "number": (number - 2, "int"),
+                "half": ([number / 2, 1.5], "float"),
+                "name": (b"x" * number, "byte"),
+            }
+        )
+    writer.close()
+
+
 def main() -> None:
     given = json.loads(sys.argv[1])
     parts = given["parts"]
@@ -40,6 +56,7 @@ def main() -> None:
         ]
         for shard, index in given["pairs"]
     ]
+    _write(given["written"])
     json.dump(found, sys.stdout)
 
 
