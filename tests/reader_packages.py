@@ -17,13 +17,13 @@ READERS = {
     "tensorflow-datasets": "tensorflow_datasets",
     "nvidia-dali-cuda120": "nvidia",
     "tfrecord": "tfrecord",
-    "torch": "torch",
     "torchvision": "torchvision",
     "timm": "timm",
     "tf-models-official": "official",
 }
-# What the official models import besides TensorFlow.
+# What these load: PyTorch, and for the official models the rest.
 BESIDE = {
+    "torch": "torch",
     "tf_keras": "tf_keras",
     "gin-config": "gin",
     "matplotlib": "matplotlib",
