@@ -7,6 +7,7 @@ is a failure. A plain run of the test suite does not collect them: it has no pee
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
             " `make test-peers` installs them",
             returncode=1,
         )
+    # What is below torchvision crashes when it is loaded after TensorFlow, whose tests come first.
+    import_module("torchvision")
     return None
 
 
