@@ -178,7 +178,9 @@ def run_document(document: Path, place: Place, modules: set[str]) -> int:
         else:
             assert block.language == "python", f"{where}: cannot be run"
             # From standard input, where no __main__ could be imported again: none is needed.
-            done = place.run([sys.executable, "-W", "error", "-"], block.text)
+            # PyTorch's workers are forks, which Python 3.12 and later warn of.
+            forks = ["-W", "ignore:This process:DeprecationWarning"] if block.needs else []
+            done = place.run([sys.executable, "-W", "error", *forks, "-"], block.text)
         assert done.returncode == 0, f"{where}: ended with {done.returncode}:\n{done.stdout}"
         if after is not None and after.mark == "output":
             assert matches(after.text, done.stdout), f"{where}: printed:\n{done.stdout}"

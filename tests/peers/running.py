@@ -26,10 +26,15 @@ def fastconv(*arguments: str | Path) -> str:
     return run([sys.executable, "-c", _MAIN, *map(str, arguments)])
 
 
+# What Python 3.12 and later say of PyTorch's workers, which are forks.
+_OF_FORKS = "ignore:This process:DeprecationWarning"
+
+
 def apart(program: str, **given: Any) -> Any:
     """What a program of tests/peers/apart says of what it is given. A warning is an error there."""
     path = Path(__file__).resolve().parent / "apart" / f"{program}.py"
-    printed = run([sys.executable, "-W", "error", str(path), json.dumps(given, default=str)])
+    strict = ["-W", "error", "-W", _OF_FORKS]
+    printed = run([sys.executable, *strict, str(path), json.dumps(given, default=str)])
     return json.loads(printed.splitlines()[-1])
 
 
