@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import tensorflow as tf
 import twin
 
-from peers.running import Converted
+from peers.running import Converted, fastconv
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
 
@@ -122,3 +123,16 @@ def test_labels_from_0_need_no_correction(odd: Converted) -> None:
             parsed = tf.io.parse_single_example(payload, spec)
             seen.add((int(parsed["image/class/label"]), parsed["image/class/synset"].numpy()))
     assert seen == {(0, b"first"), (1, b"second")}
+
+
+def test_gzip_shards_hold_the_same_records(small: Converted, tmp_path: Path) -> None:
+    counts = [f"--{split}-shards={count}" for split, count in small.shard_counts.items()]
+    fastconv("shards", small.tree, "--out", tmp_path, "--compression", "gzip", "--quiet", *counts)
+    for split in _SPLITS:
+        plain = small.shards(split)
+        found = sorted((tmp_path / "data_dir").glob(f"{split}-*"))
+        assert len(found) == len(plain)
+        for compressed, shard in zip(found, plain, strict=True):
+            records = tf.data.TFRecordDataset(str(compressed), compression_type="GZIP")
+            expected = tf.data.TFRecordDataset(str(shard))
+            assert list(records.as_numpy_iterator()) == list(expected.as_numpy_iterator())
