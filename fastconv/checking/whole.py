@@ -121,17 +121,18 @@ def check(
         fds: tuple[int, ...] = ()
         source = None
         if prepared is not None:
+            from fastconv.checking.against import arguments, shared_columns
+
             plan_fd = share_plans(
                 list(prepared.plans),
                 prepared.dataset.classes,
                 prepared.options.first_label,
                 [],
                 [b""],
+                more=shared_columns(prepared),
             )
             stack.callback(os.close, plan_fd)
             fds = (plan_fd,)
-            from fastconv.checking.against import arguments
-
             source = arguments(prepared, shard_tasks(list(prepared.plans)), output.said)
         crew = stack.enter_context(
             Crew(
