@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from fastconv.repair import verify_and_repair as verify_and_repair
     from fastconv.report import Report as Report
     from fastconv.sample import make_sample as make_sample
+    from fastconv.schema import SLIM as SLIM
+    from fastconv.schema import TFDS as TFDS
+    from fastconv.schema import Schema as Schema
     from fastconv.writer import RecordWriter as RecordWriter
 
 _HOMES = {
@@ -61,6 +64,9 @@ _HOMES = {
     "read_records": "reader",
     "Report": "report",
     "make_sample": "sample",
+    "SLIM": "schema",
+    "TFDS": "schema",
+    "Schema": "schema",
     "RecordWriter": "writer",
 }
 __all__ = sorted([*_HOMES, "__version__"])

@@ -16,7 +16,7 @@ from typing import Any
 
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError
-from fastconv.layout import DATA, INDEXES
+from fastconv.layout import DATA, INDEXES, NAME, VERSION
 from fastconv.regular import content
 from fastconv.version import __version__
 
@@ -30,7 +30,7 @@ FOLDERS = (DATA, INDEXES)
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
     r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
-    r"|dataset_info\.json|features\.json|[a-z][a-z0-9_.-]*\.labels\.txt"
+    r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt"
 )
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)
@@ -63,14 +63,20 @@ def root_of(named: Path) -> Path:
             return named
         if named.name == DATA:
             return named.absolute().parent
-        versions = sorted(path.parent for path in named.glob("*/*/manifest.*"))
-        versions += sorted(path.parent for path in named.glob("*/manifest.*"))
-        found = list(dict.fromkeys(path for path in versions if has_manifest(path)))
+        found = [path for path in versions_in(named) if has_manifest(path)]
         if len(found) > 1:
             shown = ", ".join(map(str, found[:4])) + (", …" if found[4:] else "")
             raise InputError(f"{named}: holds several outputs ({shown}); name one of them")
         return found[0] if found else named
     return named
+
+
+def versions_in(folder: Path) -> list[Path]:
+    """Folders below this one that are named as those of a dataset's version, in their dataset's
+    folder or without it: of the layout of TensorFlow Datasets."""
+    found = [path for path in folder.glob("*/*") if NAME.fullmatch(path.parent.name)]
+    found += folder.glob("*")
+    return sorted(path for path in found if VERSION.fullmatch(path.name) and path.is_dir())
 
 
 def is_there(path: Path) -> bool:
@@ -188,6 +194,26 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
     for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
         (out / name).unlink(missing_ok=True)
     remove_partial(out)
+    for folder in FOLDERS:
+        if not any(name.startswith(f"{folder}/") for name in files):
+            with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
+                (out / folder).rmdir()
+
+
+def refuse_mixture(out: Path, root: Path) -> None:
+    """OutputError where `out` holds an output of another layout than the one whose manifest will be
+    in `root`: each would be in the other's way, and --overwrite would replace neither."""
+    if root != out:
+        other = out if any(is_there(out / name) for name in (MANIFEST, JOURNAL)) else None
+        kind = "slim"
+    else:
+        there = (p for p in versions_in(out) for n in (MANIFEST, JOURNAL) if is_there(p / n))
+        other, kind = next(there, None), "tfds"
+    if other is not None:
+        raise OutputError(
+            f"{other}: holds what fastconv wrote with --layout {kind}, and one folder is for "
+            f"outputs of one layout; choose another with --out, or remove it first"
+        )
 
 
 def remove_partial(out: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,16 @@ from fastconv.manifest import (
     refuse_occupied,
 )
 from fastconv.regular import content
-from fastconv.schema import stored_schema
+from fastconv.schema import KINDS, SLIM, Schema, stored_schema
 
 # Options that can make no byte of a whole shard another one, or that the plan says better.
 FREE = (
     *("split", "on_error", "train_shards", "validation_shards", "slim_threads"),
     "use_cut_archives",  # the fingerprint tells which images are used
 )
+# Of outputs that were written before there were these options.
+UNSAID = {"layout": Layout().as_facts(), "schema": SLIM.as_facts()}
+PARTS_SHOWN = 4
 NOTES = ("repaired", "skipped")
 CRC = re.compile("[0-9a-f]{8}")
 # What must be there, each of its type, for anything to be made of it.
@@ -101,9 +104,8 @@ def read_past(out: Path) -> Past | None:
             _must_have(facts, FACTS)
             _must_have(facts["options"], {"label_offset": int, "images": dict})
         layout = Layout.of_facts(facts)
-        stored_schema(facts)
-        if facts.get("metadata"):
-            named(facts["metadata"]["name"], facts["metadata"]["version"])
+        _must_have_columns(stored_schema(facts), facts.get("columns"))
+        _must_be_metadata(facts.get("metadata"), facts.get("files", []))
         if path.name == MANIFEST:
             _must_have(facts, WHOLE)
         shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
@@ -120,6 +122,24 @@ def _must_have(value: object, form: Mapping[str, type]) -> None:
         raise ValueError
     for name in ("crc32c", "index_crc32c", "labels_crc32c"):
         if name in form and not CRC.fullmatch(value[name]):
+            raise ValueError
+
+
+def _must_have_columns(schema: Schema, told: Any) -> None:
+    """Of each feature that is added, the kind that it has, and whether it is one value."""
+    if list(told or {}) != [column.feature for column in schema.columns]:
+        raise ValueError
+    for one in (told or {}).values():
+        if one["kind"] not in KINDS or not isinstance(one["single"], bool):
+            raise ValueError
+
+
+def _must_be_metadata(told: Any, files: list[str]) -> None:
+    if told is None:
+        return
+    named(told["name"], told["version"])
+    for name, crc in told.get("files", {}).items():
+        if name not in files or not CRC.fullmatch(crc):
             raise ValueError
 
 
@@ -197,18 +217,51 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    flat = [{**options, **options.get("images", {})} for options in (was, now)]
-    return [
-        f"--{name.replace('_', '-')} was {_shown(flat[0].get(name))}, is {_shown(value)}"
-        for name, value in flat[1].items()
-        if name not in (*FREE, "images") and flat[0].get(name) != value
-    ]
+    flat = [{**UNSAID, **options, **options.get("images", {})} for options in (was, now)]
+    found = []
+    for name, value in flat[1].items():
+        if name in (*FREE, "images") or name not in {**now, **now.get("images", {})}:
+            continue
+        then = flat[0].get(name)
+        if then == value:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(then, dict) and isinstance(value, dict):  # a layout or a schema
+            parts = [f"{what} was {a}, is {b}" for what, a, b in _parts(then, value)]
+            more = [f"and {len(parts) - PARTS_SHOWN} more"] if parts[PARTS_SHOWN:] else []
+            found.append(f"{option}: {', '.join([*parts[:PARTS_SHOWN], *more])}")
+        else:
+            found.append(f"{option} was {_shown(then)}, is {_shown(value)}")
+    return found
+
+
+def _parts(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What differs between two layouts or two schemas: (its name, what it was, what it is)."""
+    for name in {**was, **now}:
+        a, b = was.get(name), now.get(name)
+        if a == b:
+            continue
+        if name == "features" and isinstance(a, dict) and isinstance(b, dict):
+            for feature in {**a, **b}:
+                if a.get(feature) != b.get(feature):
+                    yield feature, a.get(feature, "left out"), b.get(feature, "left out")
+        elif name == "columns":
+            yield "added features", _columns(a), _columns(b)
+        else:
+            yield name, _shown(a), _shown(b)
+
+
+def _columns(told: Any) -> str:
+    """Added features, in short: a name alone is a column's of that name."""
+    shown = []
+    for one in told or []:
+        text = str(one["feature"])
+        text += f" of {one['column']}" if one["column"] != one["feature"] else ""
+        shown.append(f"{text} as {one['kind']}" if one["kind"] else text)
+    return " and ".join(shown) or "none"
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, dict):  # a schema or a layout
-        parts = (f"{key} {_shown(part)}" for key, part in value.items() if part not in (None, []))
-        return f"({', '.join(parts)})"
     return "not given" if value is None else str(value)
 
 

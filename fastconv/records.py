@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv import _tfrecord
@@ -19,14 +21,15 @@ def loop_keys(schema: Schema) -> list[str]:
 
 def column_entries(added: Added) -> list[Names]:
     """For each catalog, the features that are added to its images, as encoded entries."""
-    columns = []
+    columns: list[tuple[bytes, str, Any, Any, Any]] = []
     for column in added.columns:
-        values, starts = column.values, None
+        values: Any = column.values
+        texts = None
         if isinstance(values, Names):
-            values, starts = values.blob, values.starts
+            values, texts = values.blob, values.starts
         elif column.kind == "float":
             values = values.astype("<f4").view(np.uint8)
-        columns.append((column.name.encode(), column.kind, column.starts, values, starts))
+        columns.append((column.name.encode(), column.kind, column.starts, values, texts))
     found = []
     for rows in added.rows:
         blob, starts = _tfrecord.encode_rows(columns, rows)

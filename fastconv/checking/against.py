@@ -181,7 +181,7 @@ def shared_columns(prepared: Prepared) -> dict[str, Any]:
     }
     for number, column in enumerate(added.columns):
         arrays[f"added_{number}_start"] = column.starts
-        values = column.values
+        values: Any = column.values
         if isinstance(values, Names):
             arrays[f"added_{number}_text"] = values.starts
             values = values.blob

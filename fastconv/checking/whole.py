@@ -45,8 +45,9 @@ def verify(
     Every frame and checksum, every Example, indexes, and, where there is a manifest, counts and
     checksums of whole files, labels and slim's schema. ``decode``: every image is decoded.
     ``against_source``: every record is compared with the source that the manifest remembers;
-    ``source``, ``train``, ``validation``, ``boxes``, ``validation_labels``, ``synsets`` and
-    ``synset_text`` say where it is now. ``recruits``: workers that were started ahead.
+    ``source``, ``train``, ``validation``, ``boxes``, ``validation_labels``, ``synsets``,
+    ``synset_text`` and ``columns`` say where it is now. ``recruits``: workers that were started
+    ahead.
 
     What is wrong is in the report. Raises InputError where there is nothing to check or the source
     is not the one it was, and UsageError.
@@ -82,7 +83,7 @@ def prepared_again(
     if found:
         raise InputError(
             f"{output.root}: its source is not what it was: {'; '.join(found)}. Say where its "
-            f"parts are now, with --source, --train, --validation, --boxes and the like"
+            f"parts are now, with --source, --train, --validation, --boxes, --columns and the like"
         )
     return prepared
 

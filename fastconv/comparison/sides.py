@@ -10,6 +10,7 @@ from pathlib import Path
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
 from fastconv.layout import DATA, INDEXES
+from fastconv.manifest import MANIFEST, root_of
 from fastconv.reader import read_records
 from fastconv.regular import regular
 
@@ -54,7 +55,7 @@ def open_side(given: str | Path) -> Dataset:
     try:
         root = Path(given).expanduser()
         if root.is_dir():
-            return _folder(root)
+            return _folder(root_of(root))
         size = root.stat().st_size
         os.close(regular(str(root), os.O_RDONLY))
     except FileNotFoundError as error:
@@ -66,13 +67,14 @@ def open_side(given: str | Path) -> Dataset:
 
 
 def _folder(root: Path) -> Dataset:
-    inside = root / DATA if (root / DATA).is_dir() else root
-    is_output = inside != root
+    has_data = (root / DATA).is_dir()
+    inside = root / DATA if has_data else root
+    is_output = has_data or (root / MANIFEST).is_file()
     files, sizes, passed_over = [], {}, []
     for path in sorted(inside.iterdir()):
         if path.name.startswith(".") or path.is_dir():
             continue
-        if is_output or _holds_records(path):
+        if has_data or _holds_records(path):
             files.append(Side(path.name, str(path)))
             sizes[path.name] = path.stat().st_size
         else:

@@ -18,6 +18,8 @@ from fastconv.schema import Kind, Schema
 from fastconv.sources.kinds_of_cells import Cells, values_of
 from fastconv.sources.table import Table, read_table
 
+# Of an added feature in a record, besides its name and its values; and of a number.
+ENTRY_BYTES, VALUE_BYTES = 16, 4
 NO_FOLDER, OTHER_FOLDER = -1, -2
 # What stands before a class's folder, where it says of which split the image is.
 SPLITS = {"train": "train", "validation": "validation", "val": "validation"}
@@ -62,6 +64,16 @@ class Added:
             single = all(bool((counts[rows] == 1).all()) for rows in self.rows)
             facts[column.name] = {"kind": column.kind, "single": single}
         return facts
+
+    def bytes_of(self, catalog: int) -> int:
+        """About how many bytes are added to all records of a catalog, counted from 0."""
+        total = 0
+        for column in self.columns:
+            rows = self.rows[catalog]
+            values = column.taken(rows)[1]
+            total += (ENTRY_BYTES + len(column.name.encode())) * len(rows)
+            total += len(values.blob) if isinstance(values, Names) else VALUE_BYTES * len(values)
+        return total
 
     def digest(self) -> str:
         """SHA-256 of what is added to which image."""

@@ -22,7 +22,9 @@ PLAIN_FLOAT = re.compile(
 )
 # What is one where somebody says so.
 INT = re.compile(r"\s*[+-]?[0-9]+\s*")
-FLOAT = re.compile(r"\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.I)
+FLOAT = re.compile(
+    r"\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.I
+)
 DIGITS_MAX = 4000  # Python turns no longer text into a number
 
 

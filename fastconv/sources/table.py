@@ -33,7 +33,7 @@ class Table:
         if self.is_parquet:
             return f"row {row}"
         try:  # looked for only now: a cell can hold line breaks, and a line can be empty
-            with self.path.open(encoding="utf-8-sig", newline="", opener=regular) as file:
+            with open(self.path, encoding="utf-8-sig", newline="", opener=regular) as file:
                 rows = _rows(csv.reader(file, strict=True))
                 before, _ = next(itertools.islice(rows, row, None))
                 return f"line {before + 1}"
@@ -45,7 +45,7 @@ def read_table(path: Path, wanted: list[str]) -> Table:
     """These columns of a file. Raises InputError, naming file and line, for what cannot be read,
     and UsageError where what reads Parquet is not installed."""
     try:
-        with path.open("rb", opener=regular) as file:
+        with open(path, "rb", opener=regular) as file:
             is_parquet = file.read(4) == PARQUET_MAGIC
         columns = _of_parquet(path, wanted) if is_parquet else _of_csv(path, wanted)
     except OSError as error:
@@ -76,7 +76,7 @@ def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
 def _of_csv(path: Path, wanted: list[str]) -> list[Cells]:
     columns: list[list[str]] = [[] for _ in wanted]
     try:
-        with path.open(encoding="utf-8-sig", newline="", opener=regular) as file:
+        with open(path, encoding="utf-8-sig", newline="", opener=regular) as file:
             header = next(csv.reader(file, strict=True), [])
             _refuse_unknown(path, wanted, header)
             file.seek(0)
@@ -121,7 +121,7 @@ def _of_parquet(path: Path, wanted: list[str]) -> list[Cells]:
             f"{path}: is a Parquet file, which needs pyarrow: pip install 'fastconv[parquet]'"
         ) from None
     try:
-        with path.open("rb", opener=regular) as file:
+        with open(path, "rb", opener=regular) as file:
             table = pyarrow.parquet.ParquetFile(file)
             _refuse_unknown(path, wanted, table.schema_arrow.names)
             columns = []
