@@ -36,20 +36,6 @@ static void make_plan(columns *c, fc_keep *keep, fuzz_input *in)
         for (size_t i = 0; i < 4 * boxes; i++)
             c->box[4 * c->box_start[row] + (int64_t)i] = (float)i + 0.5f;
         c->box_start[row + 1] = c->box_start[row] + (int64_t)boxes;
-        /* One further feature, "+", of so many int64s of one byte; or none at all. */
-        size_t ints = fuzz_up_to(in, EXTRA_MAX - 40);
-        uint8_t *p = c->extra + c->extra_start[row], *end = p;
-        c->extra_ints[row] = (int64_t)ints - 1;
-        if (ints) {
-            end = fc_put_entry(p, "+", 1, FC_INT64S, fc_size_packed(ints - 1));
-            if (ints > 1) {
-                end = fc_put_head(end, FC_TAG1, ints - 1);
-                memset(end, 7, ints - 1);
-                end += ints - 1;
-            }
-        }
-        CHECK(end - p <= EXTRA_MAX);
-        c->extra_start[row + 1] = c->extra_start[row] + (end - p);
     }
     c->label[0] = (int64_t)fuzz_take(in, 8);
     c->label[1] = 1;
@@ -70,9 +56,25 @@ static void make_plan(columns *c, fc_keep *keep, fuzz_input *in)
     keep->limits.gray = flags >> 2 & 1;
     keep->gray_block = flags & 8 ? 2 : 0;
     int has_extra = flags >> 4 & 1;
-    if (!has_extra)
-        for (int row = 0; row < ROWS; row++)
-            c->extra_ints[row] = -1;
+    for (int row = 0; row < ROWS; row++) {
+        c->extra_ints[row] = -1;
+        if (!has_extra)
+            continue;
+        /* One further feature, "+", of so many int64s of one byte; or none at all. */
+        size_t ints = fuzz_up_to(in, EXTRA_MAX - 40);
+        uint8_t *p = c->extra + c->extra_start[row], *end = p;
+        c->extra_ints[row] = (int64_t)ints - 1;
+        if (ints) {
+            end = fc_put_entry(p, "+", 1, FC_INT64S, fc_size_packed(ints - 1));
+            if (ints > 1) {
+                end = fc_put_head(end, FC_TAG1, ints - 1);
+                memset(end, 7, ints - 1);
+                end += ints - 1;
+            }
+        }
+        CHECK(end - p <= EXTRA_MAX);
+        c->extra_start[row + 1] = c->extra_start[row] + (end - p);
+    }
     keep->source.plan = (fc_plan){
         c->container, c->offset, c->size, c->klass, c->name_start, c->name, c->box_start, c->box,
         c->container_file, c->container_is_folder, c->path_start, c->path, c->label,
