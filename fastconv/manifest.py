@@ -203,12 +203,13 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
 def refuse_mixture(out: Path, root: Path) -> None:
     """OutputError where `out` holds an output of another layout than the one whose manifest will be
     in `root`: each would be in the other's way, and --overwrite would replace neither."""
-    if root != out:
-        other = out if any(is_there(out / name) for name in (MANIFEST, JOURNAL)) else None
-        kind = "slim"
-    else:
-        there = (p for p in versions_in(out) for n in (MANIFEST, JOURNAL) if is_there(p / n))
-        other, kind = next(there, None), "tfds"
+    kind, folders = ("slim", [out]) if root != out else ("tfds", [])
+    try:
+        folders = folders or versions_in(out)
+        there = (p for p in folders for name in (MANIFEST, JOURNAL) if is_there(p / name))
+        other = next(there, None)
+    except OSError as error:
+        raise output_error(error.filename or out, error) from None
     if other is not None:
         raise OutputError(
             f"{other}: holds what fastconv wrote with --layout {kind}, and one folder is for "

@@ -217,13 +217,11 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    flat = [{**UNSAID, **options, **options.get("images", {})} for options in (was, now)]
+    was = {**UNSAID, **was, **was.get("images", {})}
     found = []
-    for name, value in flat[1].items():
-        if name in (*FREE, "images") or name not in {**now, **now.get("images", {})}:
-            continue
-        then = flat[0].get(name)
-        if then == value:
+    for name, value in {**now, **now.get("images", {})}.items():
+        then = was.get(name)
+        if name in (*FREE, "images") or then == value:
             continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(then, dict) and isinstance(value, dict):  # a layout or a schema

@@ -38,7 +38,7 @@ def record(
     names: dict[str, str],
     added: Sequence[Added],
 ) -> bytes:
-    """The payload of an image without boxes. ``names``: slim's name → the one it is stored under."""
+    """The payload of an image without boxes. ``names``: slim's name → the one it is stored as."""
     facts = jpeg_facts(data)
     values: dict[str, list[Value]] = {
         "image/encoded": [data],
