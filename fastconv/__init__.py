@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fastconv.example import encode_example as encode_example
     from fastconv.index import index_shards as index_shards
     from fastconv.options import Options as Options
+    from fastconv.pictures.pick import Picker as Picker
+    from fastconv.pictures.sheet import contact_sheet as contact_sheet
+    from fastconv.pictures.shown import Shown as Shown
     from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from fastconv.schema import SLIM as SLIM
     from fastconv.schema import TFDS as TFDS
     from fastconv.schema import Schema as Schema
+    from fastconv.tfds_info import write_tfds_info as write_tfds_info
     from fastconv.writer import RecordWriter as RecordWriter
 
 _HOMES = {
@@ -59,6 +63,9 @@ _HOMES = {
     "encode_example": "example",
     "index_shards": "index",
     "Options": "options",
+    "Picker": "pictures.pick",
+    "contact_sheet": "pictures.sheet",
+    "Shown": "pictures.shown",
     "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",
@@ -67,6 +74,7 @@ _HOMES = {
     "SLIM": "schema",
     "TFDS": "schema",
     "Schema": "schema",
+    "write_tfds_info": "tfds_info",
     "RecordWriter": "writer",
 }
 __all__ = sorted([*_HOMES, "__version__"])

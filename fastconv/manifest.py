@@ -74,9 +74,17 @@ def root_of(named: Path) -> Path:
 def versions_in(folder: Path) -> list[Path]:
     """Folders below this one that are named as those of a dataset's version, in their dataset's
     folder or without it: of the layout of TensorFlow Datasets."""
-    found = [path for path in folder.glob("*/*") if NAME.fullmatch(path.parent.name)]
-    found += folder.glob("*")
-    return sorted(path for path in found if VERSION.fullmatch(path.name) and path.is_dir())
+    try:
+        datasets = sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        version
+        for dataset in (folder, *datasets)
+        if dataset.is_dir()
+        for version in sorted(dataset.iterdir())
+        if VERSION.fullmatch(version.name) and version.is_dir()
+    ]
 
 
 def is_there(path: Path) -> bool:
