@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ from fastconv.catalog import Catalog, Classes, Int32Array, Int64Array, describe
 from fastconv.errors import InputError
 from fastconv.names import Names, match
 from fastconv.schema import Kind, Schema
-from fastconv.sources.kinds_of_cells import Cells, values_of
-from fastconv.sources.table import Table, read_table
+
+if TYPE_CHECKING:
+    from fastconv.sources.kinds_of_cells import Cells
+    from fastconv.sources.table import Table
 
 # Of an added feature in a record, besides its name and its values; and of a number.
 ENTRY_BYTES, VALUE_BYTES = 16, 4
@@ -96,6 +98,11 @@ def read_columns(schema: Schema, catalogs: Sequence[Catalog], classes: Classes) 
     """
     if schema.table is None:
         return Added()
+    from fastconv.sources.kinds_of_cells import (
+        values_of,
+    )  # what few jobs need is not loaded for all
+    from fastconv.sources.table import read_table
+
     wanted = [schema.table.key, *(column.column for column in schema.columns)]
     table = read_table(Path(schema.table.file), wanted)
     keys, *cells = table.columns
