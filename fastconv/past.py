@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import crc32c
 
 from fastconv.atomic import output_error
+from fastconv.differences import differences
 from fastconv.errors import OutputError, UsageError
 from fastconv.layout import Layout, named
 from fastconv.manifest import (
@@ -27,16 +28,8 @@ from fastconv.manifest import (
     refuse_occupied,
 )
 from fastconv.regular import content
-from fastconv.schema import KINDS, SLIM, Schema, stored_schema
+from fastconv.schema import KINDS, Schema, stored_schema
 
-# Options that can make no byte of a whole shard another one, or that the plan says better.
-FREE = (
-    *("split", "on_error", "train_shards", "validation_shards", "slim_threads"),
-    "use_cut_archives",  # the fingerprint tells which images are used
-)
-# Of outputs that were written before there were these options.
-UNSAID = {"layout": Layout().as_facts(), "schema": SLIM.as_facts()}
-PARTS_SHOWN = 4
 NOTES = ("repaired", "skipped")
 CRC = re.compile("[0-9a-f]{8}")
 # What must be there, each of its type, for anything to be made of it.
@@ -191,91 +184,6 @@ def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
             f"options and source, replace it with --overwrite, or choose another folder with --out"
         )
     return past
-
-
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """In what two jobs differ that can change a shard, in words; only facts that ``now`` has are
-    compared."""
-    found = []
-    for name in ("tool", "format"):
-        if name in now and then.get(name) != now[name]:
-            found.append(f"{name} was {then.get(name)}, is {now[name]}")
-    found += _of_options(then.get("options", {}), now.get("options", {}))
-    if found:
-        return found
-    if "plan" in now:
-        found += _of_plans(then.get("plan", []), now["plan"])
-    if "source" in now and not found:
-        was, here = then.get("source", {}), now["source"]
-        if was.get("fingerprint") != here["fingerprint"]:
-            found.append(
-                "the source's images are not the same by names, sizes, classes or boxes "
-                f"(fingerprint was {str(was.get('fingerprint'))[:12]}…, "
-                f"is {here['fingerprint'][:12]}…)"
-            )
-    return found
-
-
-def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    was = {**UNSAID, **was, **was.get("images", {})}
-    found = []
-    for name, value in {**now, **now.get("images", {})}.items():
-        then = was.get(name)
-        if name in (*FREE, "images") or then == value:
-            continue
-        option = f"--{name.replace('_', '-')}"
-        if isinstance(then, dict) and isinstance(value, dict):  # a layout or a schema
-            parts = [f"{what} was {a}, is {b}" for what, a, b in _parts(then, value)]
-            more = [f"and {len(parts) - PARTS_SHOWN} more"] if parts[PARTS_SHOWN:] else []
-            found.append(f"{option}: {', '.join([*parts[:PARTS_SHOWN], *more])}")
-        else:
-            found.append(f"{option} was {_shown(then)}, is {_shown(value)}")
-    return found
-
-
-def _parts(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What differs between two layouts or two schemas: (its name, what it was, what it is)."""
-    for name in {**was, **now}:
-        a, b = was.get(name), now.get(name)
-        if a == b:
-            continue
-        if name == "features" and isinstance(a, dict) and isinstance(b, dict):
-            for feature in {**a, **b}:
-                if a.get(feature) != b.get(feature):
-                    yield feature, a.get(feature, "left out"), b.get(feature, "left out")
-        elif name == "columns":
-            yield "added features", _columns(a), _columns(b)
-        else:
-            yield name, _shown(a), _shown(b)
-
-
-def _columns(told: Any) -> str:
-    """Added features, in short: a name alone is a column's of that name."""
-    shown = []
-    for one in told or []:
-        text = str(one["feature"])
-        text += f" of {one['column']}" if one["column"] != one["feature"] else ""
-        shown.append(f"{text} as {one['kind']}" if one["kind"] else text)
-    return " and ".join(shown) or "none"
-
-
-def _shown(value: object) -> str:
-    return "not given" if value is None else str(value)
-
-
-def _of_plans(was: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]:
-    old, new = ({split["split"]: split for split in plan} for plan in (was, now))
-    if list(old) != list(new):
-        return [f"its splits were {' and '.join(old)}, are {' and '.join(new)}"]
-    found = []
-    for split, facts in new.items():
-        for key, value in facts.items():  # what comes first explains the others
-            if key != "split" and old[split].get(key) != value:
-                found.append(
-                    f"{split}: {key.replace('_', ' ')} were {old[split].get(key)}, are {value}"
-                )
-                break
-    return found
 
 
 def what_is_amiss(out: Path, places: Layout, shard: dict[str, Any]) -> str:

@@ -16,8 +16,9 @@ from schemas import csv_text, features, options, tree
 
 import fastconv
 from fastconv import SLIM, TFDS, Schema
+from fastconv.differences import differences
 from fastconv.errors import InputError, OutputError, UsageError
-from fastconv.past import differences, read_past
+from fastconv.past import read_past
 from fastconv.schema_given import schema_of
 
 NAMES = ("a/1.jpg", "a/2.jpg", "b/1x.jpg")
@@ -297,7 +298,7 @@ def test_another_schema_is_refused_by_the_difference(source: Path, tmp_path: Pat
          "left out. Go on"),
         ({"schema": SLIM.with_columns(path, ["iso", "who"])}, "--schema: added features was none, "
          "is iso and who, key was not given, is file_name, missing was not given, is stop. Go on"),
-        ({"compression": "gzip"}, "--layout: compressed was False, is True. Go on"),
+        ({"compression": "gzip"}, "--compression was none, is gzip. Go on"),
     ):  # fmt: skip
         with pytest.raises(OutputError) as error:
             fastconv.convert(options(source, out, **more))

@@ -12,13 +12,14 @@ from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.rules import Expected
 from fastconv.checking.shards import ShardToCheck
+from fastconv.differences import differences
 from fastconv.errors import InputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.job import shard_tasks, share_plans
 from fastconv.layout import INDEXES
 from fastconv.manifest import MANIFEST
 from fastconv.options import PathLike, clean_path
-from fastconv.past import Past, differences
+from fastconv.past import Past
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
 from fastconv.schema import BASES, stored_names
