@@ -49,7 +49,7 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
     was = {**UNSAID, **was, **was.get("images", {})}
-    found = []
+    found: list[str] = []
     for name, value in {**now, **now.get("images", {})}.items():
         then = was.get(name)
         if name in (*FREE, "images") or then == value:
