@@ -7,6 +7,7 @@ from os import strerror
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 cdef extern from "crc32c_impl.h":
@@ -194,6 +195,101 @@ def encode_entries(list features):
                 for value in values:
                     p = fc_put_varint(p, as_varint(value))
     return result
+
+
+cdef struct fc_column:
+    const char *key
+    size_t key_bytes
+    uint8_t kind
+    const int64_t *start     # of each row's values
+    const int64_t *ints
+    const uint8_t *octets    # float32 values, or texts one behind another
+    const int64_t *text_start
+
+
+cdef size_t size_list(const fc_column *c, int64_t row) noexcept nogil:
+    """Bytes of the inside of a row's list."""
+    cdef int64_t at, first = c.start[row], end = c.start[row + 1]
+    cdef size_t n = 0
+    if c.kind == FC_FLOATS:
+        return fc_size_packed(4 * <size_t>(end - first))
+    for at in range(first, end):
+        if c.kind == FC_BYTES:
+            n += fc_size_field(<size_t>(c.text_start[at + 1] - c.text_start[at]))
+        else:
+            n += fc_size_varint(<uint64_t>c.ints[at])
+    return n if c.kind == FC_BYTES else fc_size_packed(n)
+
+
+cdef uint8_t *put_row(uint8_t *p, const fc_column *c, int64_t row) noexcept nogil:
+    cdef int64_t at, first = c.start[row], end = c.start[row + 1]
+    cdef size_t n = 0
+    p = fc_put_entry(p, c.key, c.key_bytes, c.kind, size_list(c, row))
+    if c.kind == FC_BYTES:
+        for at in range(first, end):
+            p = fc_put_bytes(p, FC_TAG1, c.octets + c.text_start[at],
+                             <size_t>(c.text_start[at + 1] - c.text_start[at]))
+    elif first < end and c.kind == FC_FLOATS:
+        p = fc_put_bytes(p, FC_TAG1, c.octets + 4 * first, 4 * <size_t>(end - first))
+    elif first < end:
+        for at in range(first, end):
+            n += fc_size_varint(<uint64_t>c.ints[at])
+        p = fc_put_head(p, FC_TAG1, n)
+        for at in range(first, end):
+            p = fc_put_varint(p, <uint64_t>c.ints[at])
+    return p
+
+
+cdef const int64_t *int64s(const int64_t[::1] view) noexcept:
+    return &view[0] if view.shape[0] else NULL
+
+
+cdef const uint8_t *octets(const uint8_t[::1] view) noexcept:
+    return &view[0] if view.shape[0] else NULL
+
+
+def encode_rows(list columns not None, const int64_t[::1] rows not None):
+    """For each of `rows`, map entries of its values in these columns, one behind another, as
+    (blob, int64 starts) in bytes.
+
+    A column is (key: bytes, kind: str, starts: int64 of each row's values, values, text starts).
+    Values are int64, float32 as uint8, or texts as uint8, each of which begins at its text start.
+    """
+    cdef Py_ssize_t n = rows.shape[0], i, k, count = len(columns)
+    cdef dict kinds = {"bytes": FC_BYTES, "float": FC_FLOATS, "int64": FC_INT64S}
+    cdef bytes starts = PyBytes_FromStringAndSize(NULL, 8 * (n + 1)), blob, key
+    cdef int64_t *start = <int64_t *>PyBytes_AS_STRING(starts)
+    cdef size_t total = 0
+    cdef uint8_t *p
+    cdef fc_column *column = <fc_column *>calloc(count + 1, sizeof(fc_column))
+    if column == NULL:
+        raise MemoryError
+    try:
+        for k in range(count):  # which hold on to what is pointed to
+            key, kind, firsts, values, text_starts = columns[k]
+            column[k].key, column[k].key_bytes = key, len(key)
+            column[k].kind = kinds[kind]
+            column[k].start = int64s(firsts)
+            if kind == "int64":
+                column[k].ints = int64s(values)
+            else:
+                column[k].octets = octets(values)
+                column[k].text_start = int64s(text_starts) if kind == "bytes" else NULL
+        with nogil:
+            for i in range(n):
+                start[i] = <int64_t>total
+                for k in range(count):
+                    total += fc_size_entry(column[k].key_bytes, size_list(&column[k], rows[i]))
+            start[n] = <int64_t>total
+        blob = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
+        p = <uint8_t *>PyBytes_AS_STRING(blob)
+        with nogil:
+            for i in range(n):
+                for k in range(count):
+                    p = put_row(p, &column[k], rows[i])
+    finally:
+        free(column)
+    return blob, starts
 
 
 def wrap_entries(bytes entries not None):

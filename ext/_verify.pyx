@@ -15,6 +15,7 @@ import crc32c as _crc32c
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t pread(int fd, void *buffer, size_t count, int64_t offset)
+    ssize_t read(int fd, void *buffer, size_t count)
 
 cdef extern from "example_reader_impl.h":
     enum:
@@ -65,6 +66,8 @@ cdef enum:
     OVERHEAD = 16
     LINE = 48
     BUFFER = 512 << 10
+
+cdef int64_t PIPE_END = (<int64_t>1 << 63) - 1  # not seen yet
 
 cdef object crc_of = _crc32c.crc32c
 
@@ -189,7 +192,8 @@ cdef class Rules:
 
 
 cdef class Walk:
-    """A walk through the first ``end`` bytes of an open file.
+    """A walk through the first ``end`` bytes of an open file; where ``end`` is None, through what
+    a pipe gives until it ends, which ``end`` is then.
 
     ``on_record(record, offset, payload, holds)`` is called for those that do not hold by the
     ``rules`` (for all, where these are None or ``every`` is true), the payload a memoryview that is
@@ -202,7 +206,7 @@ cdef class Walk:
     cdef readonly int error
     cdef int _fd
     cdef Rules _rules
-    cdef bint _every
+    cdef bint _every, _is_pipe
     cdef object _on_record, _on_damage
     cdef uint8_t *_buffer
     cdef size_t _capacity, _begin, _filled
@@ -211,8 +215,10 @@ cdef class Walk:
     cdef size_t _used, _room
     cdef fc_example _example
 
-    def __cinit__(self, int fd, int64_t end, Rules rules, bint every, on_record, on_damage):
-        self._fd, self.end, self._rules, self._every = fd, end, rules, every
+    def __cinit__(self, int fd, end, Rules rules, bint every, on_record, on_damage):
+        self._is_pipe = end is None
+        self.end = PIPE_END if end is None else end
+        self._fd, self._rules, self._every = fd, rules, every
         self._on_record, self._on_damage = on_record, on_damage
         self._capacity = BUFFER
         self._buffer = <uint8_t *>malloc(self._capacity)
@@ -250,6 +256,8 @@ cdef class Walk:
             if self.end - self.at < HEAD:
                 return HEAD_CUT
             why = self._fill(HEAD)
+            if why == SHRUNK and self._is_pipe:  # it ended, which ``end`` says now
+                continue
             if why:
                 return why
             frame = self._buffer + self._begin
@@ -262,9 +270,13 @@ cdef class Walk:
             self._line(size)
             if size > <uint64_t>PAYLOAD_MAX:
                 self._on_damage(self.record, self.at, size)
+                if self._is_pipe:  # whose end there is no way to know
+                    return HEAD_WRONG
                 self._leap(self.at + <int64_t>size + OVERHEAD, self.record + 1)
                 continue
             why = self._fill(<size_t>size + OVERHEAD)
+            if why == SHRUNK and self._is_pipe:
+                return CUT
             if why:
                 return why
             frame = self._buffer + self._begin
@@ -329,9 +341,14 @@ cdef class Walk:
             if <int64_t>want > self.end - self._read_to:
                 want = <size_t>(self.end - self._read_to)
             with nogil:
-                got = pread(self._fd, self._buffer + self._filled, want, self._read_to)
+                if self._is_pipe:
+                    got = read(self._fd, self._buffer + self._filled, want)
+                else:
+                    got = pread(self._fd, self._buffer + self._filled, want, self._read_to)
             if got < 0 and errno == EINTR:
                 continue
+            if got == 0 and self._is_pipe:
+                self.end = self._read_to
             if got <= 0:
                 self.error = errno if got < 0 else 0
                 return READ if got < 0 else SHRUNK

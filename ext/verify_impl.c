@@ -36,6 +36,13 @@ int fc_jpeg_sides(const uint8_t *p, size_t bytes, int64_t *height, int64_t *widt
     return 0;
 }
 
+/* A feature without any list reads as one of no texts: an empty list's kind cannot be seen. */
+static int is_of_kind(const fc_feature *feature, const fc_key *key)
+{
+    return feature->kind == key->kind ||
+           (feature->kind == FC_KIND_NONE && key->kind == FC_KIND_BYTES);
+}
+
 /* The one feature of this name; NULL where it is not there once, or not of this kind. */
 static const fc_feature *one(const fc_example *e, const uint8_t *payload, const fc_key *key)
 {
@@ -49,7 +56,7 @@ static const fc_feature *one(const fc_example *e, const uint8_t *payload, const 
             return NULL;
         found = feature;
     }
-    if (!found || found->kind != key->kind || (key->single && found->count != 1))
+    if (!found || !is_of_kind(found, key) || (key->single && found->count != 1))
         return NULL;
     return found;
 }

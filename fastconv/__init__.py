@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from fastconv.repair import verify_and_repair as verify_and_repair
     from fastconv.report import Report as Report
     from fastconv.sample import make_sample as make_sample
+    from fastconv.schema import SLIM as SLIM
+    from fastconv.schema import TFDS as TFDS
+    from fastconv.schema import Schema as Schema
     from fastconv.tfds_info import write_tfds_info as write_tfds_info
     from fastconv.writer import RecordWriter as RecordWriter
 
@@ -70,6 +73,9 @@ _HOMES = {
     "read_records": "reader",
     "Report": "report",
     "make_sample": "sample",
+    "SLIM": "schema",
+    "TFDS": "schema",
+    "Schema": "schema",
     "write_tfds_info": "tfds_info",
     "RecordWriter": "writer",
 }

@@ -1,5 +1,8 @@
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from numpy import int64
+from numpy.typing import NDArray
 
 def crc32c(data: bytes | bytearray | memoryview, crc: int = 0) -> int: ...
 def crc32c_join(crc_a: int, crc_b: int, size_b: int) -> int: ...
@@ -9,6 +12,9 @@ def force_crc32c_kernel(name: str) -> None: ...
 def encode_entries(
     features: list[tuple[bytes, str, bytes | Sequence[bytes] | Sequence[int]]],
 ) -> bytes: ...
+def encode_rows(
+    columns: list[tuple[bytes, str, Any, Any, Any]], rows: NDArray[int64]
+) -> tuple[bytes, bytes]: ...
 def wrap_entries(entries: bytes) -> bytes: ...
 
 class RecordFile:

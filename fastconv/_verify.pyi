@@ -32,7 +32,7 @@ class Walk:
     def __init__(
         self,
         fd: int,
-        end: int,
+        end: int | None,
         rules: Rules | None,
         every: bool,
         on_record: Callable[[int, int, memoryview, bool], None],

@@ -28,6 +28,7 @@ SHOWN_AT_MOST = 40
 )
 @click.option("--source", metavar="PATH", help="Where SOURCE is now; all of its parts.")
 @with_options(*SOURCE_PATHS)
+@click.option("--columns", metavar="FILE", help="Where the table of added features is now.")
 @with_options(PROCESSES, *SHOW_OPTIONS)
 def verify(out: str, repair: bool, quiet: bool, as_json: bool, **given: Any) -> int:
     """Check what is in OUT: every frame, checksum, Example, index, image header.

@@ -80,7 +80,7 @@ def _carry_out(
                 files.remove_partial(out)
             except OSError as error:
                 raise output_error(error.filename or out, error) from None
-        need = need_of(prepared.plans, options.recipe, kept.keys())
+        need = need_of(prepared.plans, options.recipe, kept.keys(), options.places.compressed)
         freed = files.removable(out) if options.overwrite else (0, 0)
         check_space(out, need.bytes, need.files, need.exact, freed)
     if options.overwrite:

@@ -54,6 +54,7 @@ def share_plans(
     keys: list[str],
     entries: list[bytes],
     extras: list[Names] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> int:
     """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
 
@@ -61,7 +62,7 @@ def share_plans(
     touches only what it is writing. ``keys``: the schema's features (records.loop_keys).
     ``entries`` are the classes' (records.class_entries), and behind them, where there are twice as
     many, those of their grayscale images. ``extras``: of each plan further entries, one a row of
-    its catalog. Returns the segment's file descriptor.
+    its catalog; ``more``: further arrays by name. Returns the segment's file descriptor.
     """
     import numpy as np
 
@@ -112,6 +113,7 @@ def share_plans(
             [extra.take(plan.order) for extra, plan in zip(extras, plans, strict=True)]
         )
         columns |= {"extra_start": added.starts, "extra": added.blob}
+    columns |= more or {}
     return shared.share(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
         {"keys": keys, "gray_block": len(entries) - len(classes)},

@@ -56,7 +56,7 @@ class Layout:
         """The layout of an output whose manifest says these facts; slim's where it says none.
         Raises UsageError, KeyError and TypeError for what is none."""
         said = facts.get("options", {}).get("layout")
-        if not said:
+        if said is None:
             return cls()
         named(said["name"], said["version"])
         asked = cls.asked(said["kind"], None, None, "gzip" if said["compressed"] else "none")

@@ -30,7 +30,7 @@ FOLDERS = (DATA, INDEXES)
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
     r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
-    r"|dataset_info\.json|features\.json|[a-z][a-z0-9_.-]*\.labels\.txt"
+    r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt"
 )
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)
@@ -63,19 +63,28 @@ def root_of(named: Path) -> Path:
             return named
         if named.name == DATA:
             return named.absolute().parent
-        datasets = sorted(path for path in named.iterdir() if NAME.fullmatch(path.name))
-        found = [
-            folder
-            for dataset in (named, *datasets)
-            if dataset.is_dir()
-            for folder in sorted(dataset.iterdir())
-            if VERSION.fullmatch(folder.name) and has_manifest(folder)
-        ]
+        found = [path for path in versions_in(named) if has_manifest(path)]
         if len(found) > 1:
             shown = ", ".join(map(str, found[:4])) + (", …" if found[4:] else "")
             raise InputError(f"{named}: holds several outputs ({shown}); name one of them")
         return found[0] if found else named
     return named
+
+
+def versions_in(folder: Path) -> list[Path]:
+    """Folders below this one that are named as those of a dataset's version, in their dataset's
+    folder or without it: of the layout of TensorFlow Datasets."""
+    try:
+        datasets = sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        version
+        for dataset in (folder, *datasets)
+        if dataset.is_dir()
+        for version in sorted(dataset.iterdir())
+        if VERSION.fullmatch(version.name) and version.is_dir()
+    ]
 
 
 def is_there(path: Path) -> bool:
@@ -193,6 +202,27 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
     for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
         (out / name).unlink(missing_ok=True)
     remove_partial(out)
+    for folder in FOLDERS:
+        if not any(name.startswith(f"{folder}/") for name in files):
+            with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
+                (out / folder).rmdir()
+
+
+def refuse_mixture(out: Path, root: Path) -> None:
+    """OutputError where `out` holds an output of another layout than the one whose manifest will be
+    in `root`: each would be in the other's way, and --overwrite would replace neither."""
+    kind, folders = ("slim", [out]) if root != out else ("tfds", [])
+    try:
+        folders = folders or versions_in(out)
+        there = (p for p in folders for name in (MANIFEST, JOURNAL) if is_there(p / name))
+        other = next(there, None)
+    except OSError as error:
+        raise output_error(error.filename or out, error) from None
+    if other is not None:
+        raise OutputError(
+            f"{other}: holds what fastconv wrote with --layout {kind}, and one folder is for "
+            f"outputs of one layout; choose another with --out, or remove it first"
+        )
 
 
 def remove_partial(out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +11,10 @@ from fastconv.image_options import ImageOptions, check_whole
 from fastconv.layout import Layout
 from fastconv.schema import Schema
 from fastconv.schema_given import SchemaLike, schema_of
+from fastconv.tfds import labels_file_of
 
 Split = Literal["train", "validation"]
+NAME_BYTES_MAX = 255  # of a file, on nearly every file system
 SPLITS: tuple[Split, ...] = ("train", "validation")
 PathLike = str | Path
 # What a source is made of, by the names of the options that say where each is.
@@ -120,7 +122,21 @@ class Options(SourceOptions, ImageOptions):
         places = Layout.asked(self.layout, self.name, self.dataset_version, self.compression)
         # What was asked for is settled once: a schema's file is not read again.
         object.__setattr__(self, "places", places)
-        object.__setattr__(self, "record_schema", schema_of(self.schema, self.layout))
+        object.__setattr__(self, "record_schema", self._settled())
+
+    def _settled(self) -> Schema:
+        schema = schema_of(self.schema, self.layout)
+        if self.layout == "tfds":
+            labels = labels_file_of(schema)
+            if len(labels.encode()) > NAME_BYTES_MAX:
+                raise UsageError(
+                    f"--schema: no file can have the name that the label's would have for "
+                    f"TensorFlow Datasets, {labels[:40]}…; give its feature a shorter one"
+                )
+        if schema.table is not None:
+            file = clean_path(schema.table.file, "the table of --schema")
+            schema = replace(schema, table=replace(schema.table, file=str(file)))
+        return schema
 
     def as_facts(self) -> dict[str, Any]:
         """What a manifest says of them: all that can change what is written."""

@@ -16,6 +16,7 @@ from typing import Any
 import crc32c
 
 from fastconv.atomic import output_error
+from fastconv.differences import differences
 from fastconv.errors import OutputError, UsageError
 from fastconv.layout import Layout, named
 from fastconv.manifest import (
@@ -27,13 +28,8 @@ from fastconv.manifest import (
     refuse_occupied,
 )
 from fastconv.regular import content
-from fastconv.schema import stored_schema
+from fastconv.schema import KINDS, Schema, stored_schema
 
-# Options that can make no byte of a whole shard another one, or that the plan says better.
-FREE = (
-    *("split", "on_error", "train_shards", "validation_shards", "slim_threads"),
-    "use_cut_archives",  # the fingerprint tells which images are used
-)
 NOTES = ("repaired", "skipped")
 CRC = re.compile("[0-9a-f]{8}")
 # What must be there, each of its type, for anything to be made of it.
@@ -101,9 +97,8 @@ def read_past(out: Path) -> Past | None:
             _must_have(facts, FACTS)
             _must_have(facts["options"], {"label_offset": int, "images": dict})
         layout = Layout.of_facts(facts)
-        stored_schema(facts)
-        if facts.get("metadata"):
-            named(facts["metadata"]["name"], facts["metadata"]["version"])
+        _must_have_columns(stored_schema(facts), facts.get("columns"))
+        _must_be_metadata(facts.get("metadata"), facts.get("files", []))
         if path.name == MANIFEST:
             _must_have(facts, WHOLE)
         shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
@@ -120,6 +115,24 @@ def _must_have(value: object, form: Mapping[str, type]) -> None:
         raise ValueError
     for name in ("crc32c", "index_crc32c", "labels_crc32c"):
         if name in form and not CRC.fullmatch(value[name]):
+            raise ValueError
+
+
+def _must_have_columns(schema: Schema, told: Any) -> None:
+    """Of each feature that is added, the kind that it has, and whether it is one value."""
+    if list(told or {}) != [column.feature for column in schema.columns]:
+        raise ValueError
+    for one in (told or {}).values():
+        if one["kind"] not in KINDS or not isinstance(one["single"], bool):
+            raise ValueError
+
+
+def _must_be_metadata(told: Any, files: list[str]) -> None:
+    if told is None:
+        return
+    named(told["name"], told["version"])
+    for name, crc in told.get("files", {}).items():
+        if name not in files or not CRC.fullmatch(crc):
             raise ValueError
 
 
@@ -171,60 +184,6 @@ def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
             f"options and source, replace it with --overwrite, or choose another folder with --out"
         )
     return past
-
-
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """In what two jobs differ that can change a shard, in words; only facts that ``now`` has are
-    compared."""
-    found = []
-    for name in ("tool", "format"):
-        if name in now and then.get(name) != now[name]:
-            found.append(f"{name} was {then.get(name)}, is {now[name]}")
-    found += _of_options(then.get("options", {}), now.get("options", {}))
-    if found:
-        return found
-    if "plan" in now:
-        found += _of_plans(then.get("plan", []), now["plan"])
-    if "source" in now and not found:
-        was, here = then.get("source", {}), now["source"]
-        if was.get("fingerprint") != here["fingerprint"]:
-            found.append(
-                "the source's images are not the same by names, sizes, classes or boxes "
-                f"(fingerprint was {str(was.get('fingerprint'))[:12]}…, "
-                f"is {here['fingerprint'][:12]}…)"
-            )
-    return found
-
-
-def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    flat = [{**options, **options.get("images", {})} for options in (was, now)]
-    return [
-        f"--{name.replace('_', '-')} was {_shown(flat[0].get(name))}, is {_shown(value)}"
-        for name, value in flat[1].items()
-        if name not in (*FREE, "images") and flat[0].get(name) != value
-    ]
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):  # a schema or a layout
-        parts = (f"{key} {_shown(part)}" for key, part in value.items() if part not in (None, []))
-        return f"({', '.join(parts)})"
-    return "not given" if value is None else str(value)
-
-
-def _of_plans(was: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]:
-    old, new = ({split["split"]: split for split in plan} for plan in (was, now))
-    if list(old) != list(new):
-        return [f"its splits were {' and '.join(old)}, are {' and '.join(new)}"]
-    found = []
-    for split, facts in new.items():
-        for key, value in facts.items():  # what comes first explains the others
-            if key != "split" and old[split].get(key) != value:
-                found.append(
-                    f"{split}: {key.replace('_', ' ')} were {old[split].get(key)}, are {value}"
-                )
-                break
-    return found
 
 
 def what_is_amiss(out: Path, places: Layout, shard: dict[str, Any]) -> str:

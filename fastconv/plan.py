@@ -14,6 +14,7 @@ import numpy as np
 from fastconv import _columns
 from fastconv.catalog import Catalog, Int64Array
 from fastconv.options import Split
+from fastconv.schema import FEATURES, SIDES, SLIM, Schema
 
 SHARD_BYTES = 128 * 1024 * 1024
 # ILSVRC2012's own counts, and what the field has always cut them into.
@@ -21,7 +22,33 @@ IMAGENET_IMAGES: dict[Split, int] = {"train": 1_281_167, "validation": 50_000}
 IMAGENET_SHARDS: dict[Split, int] = {"train": 1024, "validation": 128}
 # Of a record, besides the image and its boxes: for estimates of disk space only.
 RECORD_OVERHEAD_BYTES = 520
-BOX_BYTES = 18
+FEATURE_BYTES = 16  # of that, what a feature takes besides its name
+SIDE_BYTES, BOX_LABEL_BYTES = 4, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """About what records take besides their images, in bytes: each record, each of its boxes, and
+    the added features of all records."""
+
+    record: int
+    box: int
+    added: int = 0
+
+    @classmethod
+    def of(cls, schema: Schema, added: int = 0) -> Overhead:
+        record = RECORD_OVERHEAD_BYTES
+        for name in FEATURES:
+            if name in schema.features:
+                record += len(schema.features[name].encode()) - len(name)
+            else:
+                record -= FEATURE_BYTES + len(name)
+        box = SIDE_BYTES * sum(side in schema.features for side in SIDES)
+        box += BOX_LABEL_BYTES * ("image/object/bbox/label" in schema.features)
+        return cls(record, box, added)
+
+
+SLIM_OVERHEAD = Overhead.of(SLIM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +59,7 @@ class SplitPlan:
     ``bounds[s + 1]`` of it, ``bounds`` int64 (shards + 1,). ``threads``: slim's number of parts
     that the shards were cut from. ``image_bytes``: what all images take, about, as they are
     stored; None where that is what their files take. ``stem``: what the shards' names begin with;
-    the split's name where it is empty.
+    the split's name where it is empty; ``overhead``: what their records take besides.
     """
 
     catalog: Catalog
@@ -41,6 +68,7 @@ class SplitPlan:
     threads: int
     image_bytes: int | None = None
     stem: str = ""
+    overhead: Overhead = SLIM_OVERHEAD
 
     @property
     def shard_count(self) -> int:
@@ -56,13 +84,16 @@ class SplitPlan:
     @property
     def output_bytes(self) -> int:
         """About how many bytes the shards and their indexes will take."""
-        return estimated_bytes(self.catalog, self.image_bytes)
+        return estimated_bytes(self.catalog, self.image_bytes, self.overhead)
 
 
-def estimated_bytes(catalog: Catalog, image_bytes: int | None = None) -> int:
+def estimated_bytes(
+    catalog: Catalog, image_bytes: int | None = None, overhead: Overhead = SLIM_OVERHEAD
+) -> int:
     """About what records take; ``image_bytes``: what their images do, if not as their files do."""
     stored = catalog.bytes if image_bytes is None else image_bytes
-    return stored + RECORD_OVERHEAD_BYTES * len(catalog) + BOX_BYTES * len(catalog.boxes)
+    boxes = overhead.box * len(catalog.boxes)
+    return stored + overhead.record * len(catalog) + boxes + overhead.added
 
 
 def shuffled(count: int, seed: int) -> Int64Array:
@@ -90,14 +121,19 @@ def shard_bounds(count: int, shards: int, threads: int) -> Int64Array:
     return np.concatenate([*cuts, np.array([count], np.int64)])
 
 
-def default_shard_count(catalog: Catalog, classes: int, image_bytes: int | None = None) -> int:
+def default_shard_count(
+    catalog: Catalog,
+    classes: int,
+    image_bytes: int | None = None,
+    overhead: Overhead = SLIM_OVERHEAD,
+) -> int:
     """1,024 and 128 for data of ImageNet's size (its class count, and its images within a tenth),
     otherwise as many as make shards of about 128 MiB."""
     split: Split = "train" if catalog.split == "train" else "validation"
     images = IMAGENET_IMAGES[split]
     if classes == 1000 and abs(len(catalog) - images) <= images / 10:
         return IMAGENET_SHARDS[split]
-    return min(99_999, max(1, round(estimated_bytes(catalog, image_bytes) / SHARD_BYTES)))
+    return min(99_999, max(1, round(estimated_bytes(catalog, image_bytes, overhead) / SHARD_BYTES)))
 
 
 def plan_split(
@@ -107,6 +143,7 @@ def plan_split(
     threads: int,
     image_bytes: int | None = None,
     stem: str = "",
+    overhead: Overhead = SLIM_OVERHEAD,
 ) -> SplitPlan:
     """Order a split's records and cut them into shards.
 
@@ -115,4 +152,4 @@ def plan_split(
     used = threads if shards % threads == 0 else 1
     count = len(catalog)
     bounds = shard_bounds(count, shards, used)
-    return SplitPlan(catalog, shuffled(count, seed), bounds, used, image_bytes, stem)
+    return SplitPlan(catalog, shuffled(count, seed), bounds, used, image_bytes, stem, overhead)

@@ -57,9 +57,17 @@ class Shortage:
     sure: bool
 
 
-def need_of(plans: Sequence[SplitPlan], recipe: Recipe, done: Collection[str] = ()) -> Need:
-    """What the shards of `plans` take that are not among the names `done`."""
-    total, files, exact = 0, OTHER_FILES, not recipe.alters
+def need_of(
+    plans: Sequence[SplitPlan],
+    recipe: Recipe,
+    done: Collection[str] = (),
+    compressed: bool = False,
+) -> Need:
+    """What the shards of `plans` take that are not among the names `done`; `compressed` ones about
+    as much as others, since images are compressed already, and no indexes."""
+    total, files, exact = 0, OTHER_FILES, not recipe.alters and not compressed
+    files_a_shard = 1 if compressed else FILES_A_SHARD
+    record_bytes = MANIFEST_BYTES + (0 if compressed else INDEX_BYTES)
     for plan in plans:
         left = np.array([name not in done for name in plan.shard_names])
         sizes = plan.catalog.size[plan.order]
@@ -69,9 +77,9 @@ def need_of(plans: Sequence[SplitPlan], recipe: Recipe, done: Collection[str] = 
         # The estimate of them all, by the bytes of these shards' images.
         share = float(np.diff(ends)[left].sum()) / max(1, plan.catalog.bytes)
         shards = int(left.sum())
-        total += round(plan.output_bytes * share) + (INDEX_BYTES + MANIFEST_BYTES) * records
-        total += (SHARD_BYTES + BLOCK_BYTES * FILES_A_SHARD) * shards
-        files += FILES_A_SHARD * shards
+        total += round(plan.output_bytes * share) + record_bytes * records
+        total += (SHARD_BYTES + BLOCK_BYTES * files_a_shard) * shards
+        files += files_a_shard * shards
         exact = exact and _kept_share(plan.catalog) >= KEPT_SHARE
     return Need(total + BLOCK_BYTES * OTHER_FILES, files, exact)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from fastconv.annotations.tables import imagenet_synsets
 from fastconv.errors import InputError, UsageError
 from fastconv.layout import IMAGENET_NAME
-from fastconv.manifest import FORMAT, TOOL
-from fastconv.options import Options, Split
+from fastconv.manifest import FORMAT, TOOL, refuse_mixture
+from fastconv.options import Options, Split, clean_path
 from fastconv.past import look_back
-from fastconv.plan import SplitPlan, default_shard_count, plan_split
+from fastconv.plan import Overhead, SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
 from fastconv.sources.assemble import Dataset, load
 from fastconv.sources.columns import Added, read_columns
@@ -56,6 +56,8 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     where the output holds something that this job cannot go on from, unless it is to be overwritten
     or `to_write` is off.
     """
+    if to_write:
+        refuse_mixture(clean_path(options.out, "--out", absolute=False), options.out_path)
     if not options.overwrite and to_write:  # now, and not after an hour of listing
         facts = {"tool": TOOL, "format": FORMAT, "options": options.as_facts()}
         look_back(options.out_path, facts, options.resume)
@@ -72,24 +74,25 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     added = read_columns(schema, dataset.catalogs, dataset.classes)
     watch.phase("planning")
     plans = []
-    for catalog in dataset.catalogs:
+    for number, catalog in enumerate(dataset.catalogs):
+        overhead = Overhead.of(schema, added.bytes_of(number))
         split: Split = "train" if catalog.split == "train" else "validation"
         image_bytes = options.recipe.stored_bytes(catalog.size)
         shards = options.shards_asked(split)
         if shards is None:
-            shards = default_shard_count(catalog, len(dataset.classes), image_bytes)
+            shards = default_shard_count(catalog, len(dataset.classes), image_bytes, overhead)
         stem = options.places.stem(split)
-        plans.append(
-            plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes, stem)
-        )
+        seed, threads = options.seed, options.slim_threads
+        plans.append(plan_split(catalog, shards, seed, threads, image_bytes, stem, overhead))
     if options.on_error == "stop":
         _refuse_what_would_be_skipped(dataset)
     return Prepared(options, dataset, tuple(plans), checked, added)
 
 
 def _refuse_foreign_name(options: Options, dataset: Dataset) -> None:
-    is_imagenet = dataset.classes.names == imagenet_synsets()
-    if options.layout == "tfds" and options.places.name == IMAGENET_NAME and not is_imagenet:
+    if options.layout != "tfds" or options.places.name != IMAGENET_NAME:
+        return
+    if dataset.classes.names != imagenet_synsets():
         raise UsageError(
             f"the classes are not ImageNet's, and under the name {IMAGENET_NAME} TensorFlow "
             f"Datasets would give them wrong names; name the dataset with --name"

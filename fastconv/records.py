@@ -21,20 +21,20 @@ def loop_keys(schema: Schema) -> list[str]:
 
 def column_entries(added: Added) -> list[Names]:
     """For each catalog, the features that are added to its images, as encoded entries."""
-    encoded = Names.of(
-        _tfrecord.encode_entries(
-            [
-                (name.encode(), told["kind"], _wire(told["kind"], values))
-                for (name, told), values in zip(added.facts.items(), cells, strict=True)
-            ]
-        )
-        for cells in added.cells
-    )
-    return [encoded.take(rows) for rows in added.rows]
-
-
-def _wire(kind: str, values: list[Any]) -> Any:
-    return np.array(values, "<f4").tobytes() if kind == "float" else values
+    columns: list[tuple[bytes, str, Any, Any, Any]] = []
+    for column in added.columns:
+        values: Any = column.values
+        texts = None
+        if isinstance(values, Names):
+            values, texts = values.blob, values.starts
+        elif column.kind == "float":
+            values = values.astype("<f4").view(np.uint8)
+        columns.append((column.name.encode(), column.kind, column.starts, values, texts))
+    found = []
+    for rows in added.rows:
+        blob, starts = _tfrecord.encode_rows(columns, rows)
+        found.append(Names(np.frombuffer(blob, np.uint8), np.frombuffer(starts, np.int64)))
+    return found
 
 
 def class_entries(

@@ -25,6 +25,7 @@ def remembered_options(
     """
     try:
         given: dict[str, Any] = {name: path for name, path in elsewhere.items() if path is not None}
+        table = given.pop("columns", None) or (facts["source"].get("columns") or {}).get("path")
         if "source" not in given:
             parts = {name: facts["source"][name] for name in PARTS}
             given = {name: part["path"] for name, part in parts.items() if part} | given
@@ -43,14 +44,14 @@ def remembered_options(
             layout=layout.kind,
             name=layout.name if layout.kind == "tfds" else None,
             dataset_version=layout.version if layout.kind == "tfds" else None,
-            schema=stored_schema(facts, (facts["source"].get("columns") or {}).get("path")),
+            schema=stored_schema(facts, table and str(table)),
             compression="gzip" if layout.compressed else "none",
             on_error=asked["on_error"],
             use_cut_archives=asked["use_cut_archives"],
             workers=workers,
             **given_again(asked["images"]),
         )
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         raise InputError(
             f"{out}: its manifest does not say with which options it was written"
         ) from None

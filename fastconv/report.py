@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,8 @@ class Report:
     ``phases``: of its parts, checking (of MD5 sums), listing, reading (of boxes), planning, writing
     and finishing; ``cut_archives``: those of which only what is whole was used.
     ``kept_shards``: those that an earlier run had left whole, with their records and bytes;
-    ``rewritten``: shards that it had done, but that were not kept, each with the reason."""
+    ``rewritten``: shards that it had done, but that were not kept, each with the reason;
+    ``compression``: of the shards, which have no indexes where it is "gzip"."""
 
     out: Path
     splits: tuple[SplitReport, ...]
@@ -72,6 +73,7 @@ class Report:
     kept_bytes: int = 0
     rewritten: tuple[tuple[str, str], ...] = ()
     cut_archives: tuple[CutArchive, ...] = ()
+    compression: Literal["none", "gzip"] = "none"
 
     @property
     def found(self) -> int:
@@ -113,6 +115,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "phases": {kind: round(spent, 3) for kind, spent in self.phases.items()},
             "workers": self.workers,
+            "compression": self.compression,
             "kept_shards": self.kept_shards,
             "rewritten": [list(item) for item in self.rewritten],
             "splits": [

@@ -66,6 +66,12 @@ class Table:
     key: str = "file_name"
     missing: Literal["stop", "empty"] = "stop"
 
+    def __post_init__(self) -> None:
+        if self.missing not in ("stop", "empty"):
+            raise UsageError(f"--schema: missing is stop or empty, not {self.missing!r}")
+        if not isinstance(self.key, str):
+            raise UsageError(f"--schema: {self.key!r} is no column's name")
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -79,14 +85,28 @@ class Schema:
     table: Table | None = None
 
     def __post_init__(self) -> None:
+        if self.base not in ("slim", "tfds"):
+            raise UsageError(f"--schema: base is slim or tfds, not {self.base!r}")
         if IMAGE not in self.features:
             raise UsageError(f"--schema: {IMAGE} cannot be left out: it is what a record is about")
-        names = [*self.features.values(), *(column.feature for column in self.columns)]
-        for name in names:
-            if not name or "\0" in name or not _has_utf8(name):
+        for name in self.features:
+            if name not in FEATURES:
+                raise UsageError(f"--schema: there is no feature {name!r}")
+        seen = set()
+        for name in (*self.features.values(), *(column.feature for column in self.columns)):
+            if not isinstance(name, str) or not name or "\0" in name or not _has_utf8(name):
                 raise UsageError(f"--schema: {name!r} is no name for a feature")
-            if names.count(name) > 1:
+            if name in seen:
                 raise UsageError(f"--schema: two features would have the name {name!r}")
+            seen.add(name)
+        for column in self.columns:
+            if not isinstance(column.column, str):
+                raise UsageError(f"--schema: {column.column!r} is no column's name")
+            if column.kind is not None and column.kind not in KINDS:
+                raise UsageError(
+                    f"--schema: the kind of {column.feature!r} is bytes, int64 or float, not "
+                    f"{column.kind!r}"
+                )
 
     @property
     def first_label(self) -> int:
@@ -115,16 +135,10 @@ class Schema:
         the columns alone, whose names are the features' then."""
         if self.table is not None:
             raise UsageError("--schema: columns of one table can be added, not of two")
-        if missing not in ("stop", "empty"):
-            raise UsageError(f"--schema: missing is stop or empty, not {missing!r}")
         named = columns if isinstance(columns, Mapping) else {name: name for name in columns}
         added = []
         for feature, column in named.items():
             name, kind = (column, None) if isinstance(column, str) else column
-            if kind is not None and kind not in KINDS:
-                raise UsageError(
-                    f"--schema: the kind of {feature!r} is bytes, int64 or float, not {kind!r}"
-                )
             added.append(Column(feature, name, kind))
         if not added:
             raise UsageError(f"--schema: no columns of {file} are named")
@@ -159,8 +173,9 @@ class Schema:
         schema = cls(facts["base"], dict(facts["features"]))
         if not facts["columns"]:
             return schema
-        columns = {c["feature"]: (c["column"], c["kind"]) for c in facts["columns"]}
-        return schema.with_columns(str(table), columns, facts["key"], facts["missing"])
+        columns = tuple(Column(c["feature"], c["column"], c["kind"]) for c in facts["columns"])
+        told = Table(str(table), facts["key"], facts["missing"])
+        return replace(schema, columns=columns, table=told)
 
 
 SLIM = Schema("slim", {name: name for name in FEATURES})
@@ -173,7 +188,7 @@ def stored_schema(facts: Mapping[str, Any] | None, table: str | None = None) -> 
     ``table``: where its table is. Raises KeyError, TypeError, AttributeError, ValueError and
     UsageError for what is none."""
     said = (facts or {}).get("options", {}).get("schema")
-    return Schema.of_facts(said, table) if said else SLIM
+    return SLIM if said is None else Schema.of_facts(said, table)
 
 
 def stored_names(facts: Mapping[str, Any] | None) -> dict[str, str]:

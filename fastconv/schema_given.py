@@ -12,6 +12,7 @@ from typing import Any
 from fastconv.errors import FastconvError, UsageError
 from fastconv.schema import BASES, Schema
 
+WORDS: dict[Any, str] = {str: "text", list: "list", dict: "table"}
 SchemaLike = Schema | str | Path | Callable[[Schema], Schema]
 
 
@@ -43,15 +44,20 @@ def schema_of(given: SchemaLike | None, layout: str) -> Schema:
 def _function(module: str, name: str) -> Callable[[Schema], Schema]:
     try:
         if module.endswith(".py"):
-            spec = importlib.util.spec_from_file_location("fastconv_schema", Path(module))
+            path = Path(module).expanduser()
+            spec = importlib.util.spec_from_file_location("fastconv_schema", path)
             assert spec is not None and spec.loader is not None
             loaded = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = loaded  # where dataclasses, for one, look for it
             spec.loader.exec_module(loaded)
         else:
             loaded = importlib.import_module(module)
         function: Callable[[Schema], Schema] = getattr(loaded, name)
     except Exception as error:  # whatever a person's module does
-        raise UsageError(f"--schema {module}:{name}: cannot be loaded: {error}") from None
+        hint = "; a file is named as file.py:function" if isinstance(error, ImportError) else ""
+        raise UsageError(
+            f"--schema {module}:{name}: cannot be loaded: {type(error).__name__}: {error}{hint}"
+        ) from None
     return function
 
 
@@ -93,7 +99,7 @@ def _of_words(path: Path, told: dict[str, Any], base: Schema) -> Schema:
             if name not in known:
                 raise UsageError(f"--schema: {where}{name} is not known; known: {', '.join(known)}")
             if not isinstance(item, known[name]):
-                raise UsageError(f"--schema: {where}{name} is no {known[name].__name__}")
+                raise UsageError(f"--schema: {where}{name} is no {WORDS[known[name]]}")
         return value
 
     known = {"base": str, "leave_out": list, "rename": dict, "columns": dict}
@@ -107,6 +113,9 @@ def _of_words(path: Path, told: dict[str, Any], base: Schema) -> Schema:
     schema = schema.renamed({name: _text(new) for name, new in told.get("rename", {}).items()})
     if "columns" not in told:
         return schema
+    if isinstance(told["columns"].get("features"), list):  # columns whose names are the features'
+        names = map(_text, told["columns"]["features"])
+        told["columns"]["features"] = {name: name for name in names}
     parts = {"file": str, "key": str, "missing": str, "features": dict}
     columns = taken(told["columns"], parts, "columns.")
     if "file" not in columns or "features" not in columns:

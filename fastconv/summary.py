@@ -89,7 +89,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "source": {
             "kind": found.kind,
             **{name: _source_file(getattr(found, name)) for name in PARTS},
-            "columns": _source_file(Path(table.file).absolute() if table else None),
+            "columns": _source_file(Path(table.file) if table else None),
             "fingerprint": prepared.fingerprint,
         },
         "columns": prepared.added.facts,
@@ -178,6 +178,7 @@ def make_report(
         tuple(odd),
         workers,
         cut_archives=dataset.cut,
+        compression="gzip" if prepared.options.places.compressed else "none",
     )
 
 

@@ -13,9 +13,14 @@ from fastconv.options import PARTS
 from fastconv.preflight import Need, Room, Shortage, need_of, room_at, shortage
 from fastconv.prepare import Prepared
 from fastconv.report import Report, classes_without_images
+from fastconv.schema import SLIM
 from fastconv.sources.published import size_note, sizes
 
 NOTES_SHOWN = 5
+NO_INDEXES = (
+    "the shards are compressed with GZIP, and so have no indexes: what reads by offset, such as "
+    "DALI, cannot read them"
+)
 
 
 def source_lines(prepared: Prepared) -> list[str]:
@@ -44,7 +49,7 @@ class _Disk:
     def of(cls, prepared: Prepared) -> _Disk:
         options = prepared.options
         out = options.out_path
-        need = need_of(prepared.plans, options.recipe)
+        need = need_of(prepared.plans, options.recipe, (), options.places.compressed)
         replaced = removable(out) if options.overwrite else (0, 0)
         missing = shortage(out, need.bytes, need.files, need.exact, replaced)
         return cls(need, room_at(out), replaced, missing)
@@ -66,6 +71,10 @@ def plan_dict(prepared: Prepared) -> dict[str, Any]:
     disk = _Disk.of(prepared)
     return {
         "out": str(out),
+        "layout": options.places.as_facts(),
+        "schema": options.record_schema.as_facts(),
+        "columns": prepared.added.facts,
+        "label_offset": options.first_label,
         "source": {
             "kind": dataset.found.kind,
             "train": str(dataset.found.train) if dataset.found.train else None,
@@ -136,9 +145,28 @@ def plan_table(prepared: Prepared) -> tuple[Table, list[str]]:
         if catalog.unlabelled:
             notes.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
         notes += [f"{catalog.split}: {reason}: {n:,}" for reason, n in catalog.left_out.items()]
+    notes += _form_lines(prepared)
     notes += classes_without_images(prepared.plans, prepared.dataset.classes)
     notes += map(str, prepared.dataset.cut)
     return table, [*notes, _disk_line(prepared)]
+
+
+def _form_lines(prepared: Prepared) -> list[str]:
+    """What records and files are like, where that is not slim's."""
+    options = prepared.options
+    places, schema = options.places, options.record_schema
+    lines = []
+    if places.kind == "tfds":
+        lines.append(f"layout: TensorFlow Datasets', of {places.name} {places.version}")
+    if places.compressed:
+        lines.append(NO_INDEXES)
+    if schema.features != SLIM.features or schema.columns:
+        lines.append(f"features: {', '.join(schema.features.values())}")
+    for name, told in prepared.added.facts.items():
+        lines.append(f"added: {name}, {'one' if told['single'] else 'a list of'} {told['kind']}")
+    if prepared.added.unused:
+        lines.append(f"columns: rows of images not here: {prepared.added.unused:,}")
+    return lines
 
 
 def _disk_line(prepared: Prepared) -> str:
@@ -170,6 +198,8 @@ def report_table(report: Report) -> tuple[Table, list[str]]:
             size(split.bytes),
         )
     lines = _resumed(report)
+    if report.compression == "gzip":
+        lines.append(f"{report.out}: {NO_INDEXES}")
     images = report.written - report.kept_records
     if report.kept_shards < sum(split.shards for split in report.splits):
         rate = images / max(report.seconds, 1e-9)

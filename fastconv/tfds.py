@@ -63,10 +63,19 @@ def metadata(
     features = {stored: _feature(name, len(names)) for name, stored in schema.features.items()}
     features |= {name: _of_column(told) for name, told in columns.items()}
     files = {INFO: _info(layout, schema, splits), FEATURES_FILE: _json(_dict_of(features), 4)}
-    if LABEL in schema.features:
+    labels_file = labels_file_of(schema)
+    if labels_file:
         text = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-        files[schema.features[LABEL].replace("/", ".") + LABELS_SUFFIX] = text
+        files[labels_file] = text
     return files
+
+
+def labels_file_of(schema: Schema) -> str:
+    """The name of the file with the labels' names, which is the label's feature's; empty where the
+    schema has none."""
+    if LABEL not in schema.features:
+        return ""
+    return schema.features[LABEL].replace("/", ".") + LABELS_SUFFIX
 
 
 def metadata_of(manifest: Mapping[str, Any], schema: Schema, layout: Layout,

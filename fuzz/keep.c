@@ -6,16 +6,18 @@
 #include "fuzz.h"
 
 #include "../ext/crc32c_impl.h"
+#include "../ext/example_impl.h"
 #include "../ext/example_reader_impl.h"
 #include "../ext/frames_impl.h"
 #include "../ext/keep_impl.h"
 
-enum { ROWS = 3, BOXES_MAX = 4, NAME_MAX_BYTES = 40, TEXT_MAX = 200 };
+enum { ROWS = 3, BOXES_MAX = 4, NAME_MAX_BYTES = 40, TEXT_MAX = 200, EXTRA_MAX = 300 };
 
 typedef struct {
     int32_t container[ROWS], klass[ROWS], container_file[1];
     int64_t offset[ROWS], size[ROWS], name_start[ROWS + 1], box_start[ROWS + 1], path_start[2];
-    int64_t label[2], block_start[5];
+    int64_t label[2], block_start[5], extra_start[ROWS + 1], extra_ints[ROWS];
+    uint8_t extra[ROWS * EXTRA_MAX];
     uint8_t name[ROWS * NAME_MAX_BYTES], container_is_folder[1], path[64];
     float box[4 * ROWS * BOXES_MAX];
     char key[FC_KEYS][TEXT_MAX];
@@ -53,10 +55,30 @@ static void make_plan(columns *c, fc_keep *keep, fuzz_input *in)
     keep->limits.every = flags & 1, keep->limits.turned = flags >> 1 & 1;
     keep->limits.gray = flags >> 2 & 1;
     keep->gray_block = flags & 8 ? 2 : 0;
+    int has_extra = flags >> 4 & 1;
+    for (int row = 0; row < ROWS; row++) {
+        c->extra_ints[row] = -1;
+        if (!has_extra)
+            continue;
+        /* One further feature, "+", of so many int64s of one byte; or none at all. */
+        size_t ints = fuzz_up_to(in, EXTRA_MAX - 40);
+        uint8_t *p = c->extra + c->extra_start[row], *end = p;
+        c->extra_ints[row] = (int64_t)ints - 1;
+        if (ints) {
+            end = fc_put_entry(p, "+", 1, FC_INT64S, fc_size_packed(ints - 1));
+            if (ints > 1) {
+                end = fc_put_head(end, FC_TAG1, ints - 1);
+                memset(end, 7, ints - 1);
+                end += ints - 1;
+            }
+        }
+        CHECK(end - p <= EXTRA_MAX);
+        c->extra_start[row + 1] = c->extra_start[row] + (end - p);
+    }
     keep->source.plan = (fc_plan){
         c->container, c->offset, c->size, c->klass, c->name_start, c->name, c->box_start, c->box,
         c->container_file, c->container_is_folder, c->path_start, c->path, c->label,
-        c->block_start, c->path};
+        c->block_start, c->path, has_extra ? c->extra_start : NULL, has_extra ? c->extra : NULL};
 }
 
 /* The record is one feature for each key, and each says what the plan and the image say. */
@@ -96,6 +118,14 @@ static void judge(const columns *c, const fc_keep *keep, int64_t row, const uint
                 CHECK(memcmp(&e.floats[f->first + i],
                              &c->box[4 * (c->box_start[row] + i) + key - FC_KEY_XMIN], 4) == 0);
         }
+    }
+    if (c->extra_ints[row] >= 0) {
+        CHECK(n < e.feature_count);
+        const fc_feature *f = &e.features[n++];
+        CHECK(f->name.bytes == 1 && payload[f->name.at] == '+');
+        CHECK(f->kind == FC_KIND_INT64 && f->count == c->extra_ints[row]);
+        for (int64_t i = 0; i < f->count; i++)
+            CHECK(e.ints[f->first + i] == 7);
     }
     CHECK(n == e.feature_count);
 }

@@ -32,7 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "forms": ("layout", "schema"),
     "single things": (
-        *("atomic", "board", "cache", "example", "image_options", "names", "reader"),
+        *("atomic", "board", "cache", "differences", "example", "image_options", "names", "reader"),
         *("recruits", "schema_given", "tfds", "verdict", "worker"),
     ),
     "columns and files": (

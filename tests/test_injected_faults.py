@@ -96,6 +96,8 @@ CASES = {
         Case("resumed", "archives", "part", 1),
         Case("finished", "archives", "whole", 1),
         Case("overwriting", "archives", "whole", 1, ("--overwrite",)),
+        Case("compressed", "compressed", "nothing", 1),
+        Case("compressed, resumed", "compressed", "part", 2),
         Case("overwriting a part", "tree", "part", 2, ("--overwrite",)),
     )
 }
@@ -112,6 +114,7 @@ class Bench:
         self.jobs = {
             "archives": Job(archives, (str(archives), *shards)),
             "tree": Job(tree, (str(tree), *shards)),
+            "compressed": Job(archives, (str(archives), *shards, "--compression", "gzip")),
         }
         self._right: dict[str, Files] = {}
 
@@ -328,20 +331,27 @@ MUST_BE_SEEN = {
         ("resumed", "ended"),
         ("tree", "source interrupted"),
         ("tree", "source refused"),
+        ("compressed", "interrupted"),
+        ("compressed", "refused"),
+        ("compressed, resumed", "ended"),
     ],
 )
 def test_some_calls(bench: Bench, jobs: Server, tmp_path: Path, case: str, group: str) -> None:
     trial = Trial(bench, jobs, CASES[case], tmp_path)
     seen = trial.undisturbed()
     for root, kinds in MUST_BE_SEEN.items():
-        assert all(seen.count[root][kind] for kind in kinds)
+        # What comes out of GZIP has a size that is not known before, so that none is set aside.
+        known = set(kinds) - ({"truncate"} if case.startswith("compressed") else set())
+        assert all(seen.count[root][kind] for kind in known)
     for fault in GROUPS[group](seen, a_few):
         trial.meets(fault)
     assert trial.tried
     assert not trial.problems, "\n".join(trial.problems)
 
 
-@pytest.mark.parametrize("case", ["archives", "two workers", "resumed", "overwriting"])
+@pytest.mark.parametrize(
+    "case", ["archives", "two workers", "resumed", "overwriting", "compressed"]
+)
 def test_names_last(bench: Bench, jobs: Server, tmp_path: Path, case: str) -> None:
     """What a power cut could undo: a file is synced between its last write and its name, and a
     name before the journal claims it."""

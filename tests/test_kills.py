@@ -303,3 +303,18 @@ def test_many_kills(
     tally.kills["missed"] = tally.missed
     for name, count in tally.kills.items():
         record_property(name, count)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_while_compressing(undisturbed: Undisturbed, tmp_path: Path, workers: int) -> None:
+    job = Job(undisturbed.job.source, (*undisturbed.job.words, "--compression", "gzip"))
+    start(job, tmp_path / "right", 2).finish(0)
+    right, out = files(tmp_path / "right"), tmp_path / "out"
+    running = start(job, out, workers)
+    while not any(size(path) > 0 for path in (out / ".fastconv-partial").glob("*.shard")):
+        assert not running.over()
+    all_at_once(running, random.Random(1))
+    running.finish(-signal.SIGKILL)
+    assert claimed_and_false(out, right) == []
+    start(job, out, 3 - workers).finish(0)
+    assert differences(out, right) == []

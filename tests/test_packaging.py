@@ -68,6 +68,8 @@ def test_public_names_say_what_they_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_functions_are_annotated(name: str) -> None:
+    if not callable(getattr(fastconv, name)):
+        return  # a value, such as a schema
     for called, function in public_functions(name):
         module = getattr(function, "__module__", "").removeprefix("fastconv.")
         if module in COMPILED or isinstance(function, BuiltinFunctionType):

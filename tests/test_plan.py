@@ -17,9 +17,9 @@ from fastconv import _columns
 from fastconv.catalog import Catalog
 from fastconv.names import Names
 from fastconv.plan import (
-    BOX_BYTES,
     RECORD_OVERHEAD_BYTES,
     SHARD_BYTES,
+    SLIM_OVERHEAD,
     default_shard_count,
     estimated_bytes,
     plan_split,
@@ -194,7 +194,7 @@ def test_files_that_are_too_large_to_be_images_ask_for_no_shards() -> None:
 
 def test_estimate() -> None:
     some = catalog(10, size=1000, boxes=3)
-    assert estimated_bytes(some) == 1000 + 10 * RECORD_OVERHEAD_BYTES + 3 * BOX_BYTES
+    assert estimated_bytes(some) == 1000 + 10 * RECORD_OVERHEAD_BYTES + 3 * SLIM_OVERHEAD.box
     assert plan_split(some, 2, 1, 1).output_bytes == estimated_bytes(some)
 
 

@@ -434,12 +434,38 @@ def test_text_is_no_tfrecord_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [2, 9, 11, 12, None])
-def test_gzip_is_refused_by_its_name(tmp_path: Path, size: int | None) -> None:
+def test_no_index_of_gzip(tmp_path: Path, size: int | None) -> None:
     path = tmp_path / "shard.gz"
     path.write_bytes(gzip.compress(shard_of(PAYLOADS))[:size])
-    assert refused(path, "shard.gz: is compressed with GZIP") == []
-    with pytest.raises(RecordError, match="compressed with GZIP"):
+    with pytest.raises(RecordError, match=r"compressed with GZIP, .*; decompress it first"):
         index_of(path)
+
+
+@pytest.mark.parametrize("cut", [None, *range(0, len(PAYLOADS) + 1, 4)])
+def test_records_of_gzip(tmp_path: Path, cut: int | None) -> None:
+    """In one file, or in several, one behind another, and with zeros behind them."""
+    path = tmp_path / "shard.gz"
+    parts = [PAYLOADS] if cut is None else [PAYLOADS[:cut], PAYLOADS[cut:]]
+    path.write_bytes(b"".join(gzip.compress(shard_of(part)) for part in parts) + bytes(512))
+    assert list(fastconv.read_records(path)) == PAYLOADS
+
+
+def test_damaged_gzip(tmp_path: Path) -> None:
+    path = tmp_path / "shard.gz"
+    payloads = [NOISE[:50_000], NOISE[50_000:100_000]]
+    whole = gzip.compress(shard_of(payloads), compresslevel=1)
+    where = "of its content: its GZIP data is cut off or damaged"
+    for size in (3, 12, 30_000, len(whole) - 40_000, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        assert refused(path, where) in ([], payloads[:1], payloads)
+    path.write_bytes(whole[:-8] + bytes(8))
+    assert refused(path, where) == payloads
+    path.write_bytes(whole + b"garbage")
+    assert refused(path, where) == payloads
+    path.write_bytes(gzip.compress(shard_of(payloads)[:-1]))
+    assert refused(path, "record 1 at offset 50016: is cut off: its content ends") == payloads[:1]
+    path.write_bytes(gzip.compress(shard_of(payloads) + b"x"))
+    assert refused(path, "record 2 at offset 100032: is cut off in its head") == payloads
 
 
 def test_a_length_that_looks_like_gzip(tmp_path: Path) -> None:

@@ -129,6 +129,80 @@ def test_of_damaged_bytes_both_say_the_same(data: st.DataObject) -> None:
     agree(bytes(payload[:size]))
 
 
+ADDED = {"iso": ("int64", True), "who": ("bytes", True), "tags": ("bytes", False),
+         "scores": ("float", False), "image/class/text": ("int64", False)}  # fmt: skip
+
+
+@st.composite
+def records_of_a_schema(draw: st.DrawFn) -> tuple[Expected, bytes]:
+    """A schema with some of slim's features, renamed or not, and some that are added; and a record
+    of it, changed or not."""
+    kept = [key for key in KINDS if key == "image/encoded" or draw(st.integers(0, 3))]
+    renamed = draw(st.booleans())
+    features = {key: f"my/{key[::-1]}" if renamed else key for key in kept}
+    added = {
+        name: told
+        for name, told in ADDED.items()
+        if name not in features.values() and draw(st.booleans())
+    }
+    first = draw(st.integers(0, 1))
+    expected = Expected(True, LABELS, first, features, added)
+    record = good(draw(st.integers(0, 2)), draw(st.booleans()))
+    for key in ("image/class/label", "image/object/bbox/label"):
+        record[key] = ("int64", [1 + first] * len(record[key][1]))
+    listed = [(features[key], *record[key]) for key in kept]
+    for name, (kind, single) in added.items():
+        size = 1 if single else draw(st.integers(0, 2))
+        listed.append((name, kind, [draw(VALUES[kind]) for _ in range(size)]))
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(listed) - 1))
+        key, kind, values = listed[at]
+        what = draw(st.sampled_from(["drop", "twice", "kind", "value", "count", "name", "none"]))
+        if what == "drop" and len(listed) > 1:
+            del listed[at]
+        elif what == "twice":
+            listed.append((key, kind, values))
+        elif what == "kind":
+            kind = draw(st.sampled_from(sorted(VALUES)))
+            listed[at] = (key, kind, draw(st.lists(VALUES[kind], max_size=2)))
+        elif what == "value" and values:
+            listed[at] = (key, kind, [draw(VALUES[kind]), *values[1:]])
+        elif what == "count":
+            listed[at] = (key, kind, draw(st.lists(VALUES[kind], max_size=3)))
+        elif what == "name":
+            listed[at] = (draw(st.sampled_from(["", "x", *KINDS])), kind, values)
+        elif what == "none":  # a feature without any list
+            entry = b"\x0a" + bytes([len(key.encode())]) + key.encode() + b"\x12\x00"
+            del listed[at]
+            return expected, with_entry(encoded(listed), b"\x0a" + bytes([len(entry)]) + entry)
+    return expected, encoded(listed)
+
+
+def with_entry(payload: bytes, entry: bytes) -> bytes:
+    """An Example with one more entry in its map."""
+    size, at = 0, 1
+    while payload[at] >= 128:
+        size |= (payload[at] & 127) << 7 * (at - 1)
+        at += 1
+    size |= payload[at] << 7 * (at - 1)
+    size += len(entry)
+    head = bytearray(b"\x0a")
+    while size >= 128:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size]) + payload[at + 1 :] + entry
+
+
+@settings(deadline=None, max_examples=400)
+@given(records_of_a_schema())
+def test_of_any_schema_both_say_the_same(drawn: tuple[Expected, bytes]) -> None:
+    expected, payload = drawn
+    rules = expected.native()
+    assert rules is not None
+    problems = expected.problems(payload)
+    assert rules.hold(payload) == (problems == []), problems
+
+
 def test_an_image_whose_components_are_wrong() -> None:
     for image, channels, colorspace, right in (
         ("L", 3, b"RGB", True),  # as slim writes it

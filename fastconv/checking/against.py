@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv import _jpeg
-from fastconv.catalog import Int64Array
 from fastconv.checking.rules import SIDES
 from fastconv.errors import BadImageError
 from fastconv.job import Job
+from fastconv.names import Names
 from fastconv.reader import parse_example
 from fastconv.recipe import Recipe
 from fastconv.regular import content
@@ -35,7 +34,8 @@ JPEG_MAGIC = b"\xff\xd8"
 
 class Against:
     """``plan_fd``: the shared plan; ``rows``: of each shard by its name, first row, end and the
-    rows skipped, counted from the first; names and texts are of the classes."""
+    rows skipped, counted from the first; names and texts are of the classes; ``features``:
+    canonical name → stored name; ``added``: kinds of added ones by name."""
 
     def __init__(
         self,
@@ -45,13 +45,14 @@ class Against:
         names: tuple[str, ...],
         texts: tuple[str, ...],
         features: dict[str, str],
-        added: AddedAgain,
+        added: dict[str, str],
     ) -> None:
         from fastconv.remake import Remaker
 
         self._job = Job(plan_fd)
         self._rows, self._recipe = rows, recipe
-        self._features, self._added = features, added
+        self._features = features
+        self._added = AddedAgain(added, self._job.columns)
         self._classes = [
             tuple(text.encode("utf-8", "surrogateescape") for text in pair)
             for pair in zip(names, texts, strict=True)
@@ -137,25 +138,55 @@ def _shown(value: object) -> str:
     return repr(value.decode("utf-8", "replace")) if isinstance(value, bytes) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
 class AddedAgain:
-    """Features that the schema adds: ``kinds`` of each by name; ``cells``: of each row of their
-    table the values of each; ``rows``: of each row of the plan, its row there."""
+    """Features that the schema adds, of ``kinds`` by name: what the table gives each row of the
+    shared plan (shared_columns)."""
 
-    kinds: dict[str, str]
-    cells: tuple[tuple[list[Any], ...], ...] = ()
-    rows: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+    def __init__(self, kinds: dict[str, str], columns: dict[str, memoryview]) -> None:
+        self._kinds, self._columns = kinds, columns
 
     def differences(self, row: int, stored: dict[str, Any]) -> Iterator[str]:
-        if not self.kinds:
-            return
-        cells = self.cells[self.rows[row]]
-        for (name, kind), values in zip(self.kinds.items(), cells, strict=True):
-            expected = np.array(values, np.float32).tolist() if kind == "float" else values
-            if name in stored and stored[name].tolist() != expected:
-                there = ", ".join(map(_shown, stored[name])) or "nothing"
-                own = ", ".join(map(_shown, expected)) or "nothing"
-                yield f"{name} is {there}, but the table's {own}"
+        for number, (name, kind) in enumerate(self._kinds.items()):
+            if name in stored:
+                own = self._values(number, kind, self._columns["added_row"][row])
+                if not _same(stored[name], own):
+                    there = ", ".join(map(_shown, stored[name])) or "nothing"
+                    table = ", ".join(map(_shown, own)) or "nothing"
+                    yield f"{name} is {there}, but the table's {table}"
+
+    def _values(self, number: int, kind: str, row: int) -> Any:
+        starts, values = (self._columns[f"added_{number}_{part}"] for part in ("start", "value"))
+        first, end = starts[row], starts[row + 1]
+        if kind != "bytes":
+            return np.asarray(values[first:end])
+        at = self._columns[f"added_{number}_text"]
+        return [bytes(values[at[text] : at[text + 1]]) for text in range(first, end)]
+
+
+def _same(stored: Any, own: Any) -> bool:
+    if isinstance(own, list):
+        return bool(stored.tolist() == own)
+    return bool(stored.dtype == own.dtype and stored.tobytes() == own.tobytes())  # NaN, too
+
+
+def shared_columns(prepared: Prepared) -> dict[str, Any]:
+    """The table's values of added features, as arrays for the shared plan, and its row of each row
+    there."""
+    added = prepared.added
+    if not added.columns:
+        return {}
+    taken = zip(added.rows, prepared.plans, strict=True)
+    arrays: dict[str, Any] = {
+        "added_row": np.concatenate([rows[plan.order] for rows, plan in taken])
+    }
+    for number, column in enumerate(added.columns):
+        arrays[f"added_{number}_start"] = column.starts
+        values: Any = column.values
+        if isinstance(values, Names):
+            arrays[f"added_{number}_text"] = values.starts
+            values = values.blob
+        arrays[f"added_{number}_value"] = values
+    return arrays
 
 
 class ShardAgainst:
@@ -199,10 +230,6 @@ def arguments(
         for task in tasks
     }
     classes, added = prepared.dataset.classes, prepared.added
-    again = AddedAgain({name: told["kind"] for name, told in added.facts.items()})
-    if added.rows:
-        taken = zip(added.rows, prepared.plans, strict=True)
-        in_order = np.concatenate([rows[plan.order] for rows, plan in taken])
-        again = replace(again, cells=added.cells, rows=in_order)
+    kinds = {column.name: str(column.kind) for column in added.columns}
     features = dict(prepared.options.record_schema.features)
-    return rows, prepared.options.recipe, classes.names, classes.texts, features, again
+    return rows, prepared.options.recipe, classes.names, classes.texts, features, kinds

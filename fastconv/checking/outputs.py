@@ -127,12 +127,14 @@ def _hear(output: Output) -> None:
     for name in output.shards.keys() - set(names):
         what = "no manifest names it, and readers would take it for a shard; move it away"
         output.findings.append(Finding(past.layout.shard_file(name), what))
-    for name in output.indexes.keys() - set(names):
+    indexed = set(names) if past.layout.indexes else set()
+    for name in output.indexes.keys() - indexed:
         what = "is the index of no shard; move it away"
+        if name in names:
+            what = "is the index of a compressed shard, which can have none; move it away"
         output.findings.append(Finding(f"{INDEXES}/{name}", what))
     output.shards = {name: output.shards.get(name) for name in names}
-    if past.layout.indexes:
-        output.indexes = {name: output.indexes.get(name) for name in names}
+    output.indexes = {name: output.indexes.get(name) for name in names if name in indexed}
     _labels(output, past)
     _metadata(output, past)
 

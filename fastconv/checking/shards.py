@@ -67,7 +67,7 @@ class Checker:
         try:
             self.expected.kinds = {}
             with inflated(fd) as content:
-                walk = self._walked(content.fd, shard, found)
+                walk = self._walked(content.fd, content.end, shard, found)
         finally:
             os.close(fd)
         if content.problem:
@@ -86,7 +86,9 @@ class Checker:
         if shard.needs_index:
             _check_index(shard, walk.index if is_framed else None, found)
 
-    def _walked(self, fd: int, shard: ShardToCheck, found: ShardFindings) -> _verify.Walk:
+    def _walked(
+        self, fd: int, end: int | None, shard: ShardToCheck, found: ShardFindings
+    ) -> _verify.Walk:
         if self._rules is not None:
             self._rules.taken()  # of a shard before
         against = self.against.shard(shard.name) if self.against else None
@@ -104,17 +106,17 @@ class Checker:
                 what = f"has {size} bytes, more than an Example can have"
             found.add(Finding(shard.shown, what, record, offset))
 
-        end = os.fstat(fd).st_size
         every = self.decode or against is not None
         walk = _verify.Walk(fd, end, self._rules, every, on_record, on_damage)
         while (why := walk.run()) != _verify.WHOLE:
             what = _told(why, walk)
             found.add(Finding(shard.shown, what, walk.record, walk.at))
-            onwards = None if why == _verify.READ else _next_by_index(shard, walk)
+            is_lost = why == _verify.READ or end is None
+            onwards = None if is_lost else _next_by_index(shard, walk)
             if onwards is None:
                 break
             walk.go_to(*onwards)
-        if against is not None and walk.at == end and not found.is_bad:
+        if against is not None and walk.at == walk.end and not found.is_bad:
             for problem in against.missing(walk.record):
                 found.add(Finding(shard.shown, problem))
         return walk

@@ -12,13 +12,14 @@ from fastconv.checking.findings import Finding, ShardFindings, VerifyReport
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.rules import Expected
 from fastconv.checking.shards import ShardToCheck
+from fastconv.differences import differences
 from fastconv.errors import InputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.job import shard_tasks, share_plans
 from fastconv.layout import INDEXES
 from fastconv.manifest import MANIFEST
 from fastconv.options import PathLike, clean_path
-from fastconv.past import Past, differences
+from fastconv.past import Past
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
 from fastconv.schema import BASES, stored_names
@@ -45,8 +46,9 @@ def verify(
     Every frame and checksum, every Example, indexes, and, where there is a manifest, counts and
     checksums of whole files, labels and slim's schema. ``decode``: every image is decoded.
     ``against_source``: every record is compared with the source that the manifest remembers;
-    ``source``, ``train``, ``validation``, ``boxes``, ``validation_labels``, ``synsets`` and
-    ``synset_text`` say where it is now. ``recruits``: workers that were started ahead.
+    ``source``, ``train``, ``validation``, ``boxes``, ``validation_labels``, ``synsets``,
+    ``synset_text`` and ``columns`` say where it is now. ``recruits``: workers that were started
+    ahead.
 
     What is wrong is in the report. Raises InputError where there is nothing to check or the source
     is not the one it was, and UsageError.
@@ -82,7 +84,7 @@ def prepared_again(
     if found:
         raise InputError(
             f"{output.root}: its source is not what it was: {'; '.join(found)}. Say where its "
-            f"parts are now, with --source, --train, --validation, --boxes and the like"
+            f"parts are now, with --source, --train, --validation, --boxes, --columns and the like"
         )
     return prepared
 
@@ -121,17 +123,18 @@ def check(
         fds: tuple[int, ...] = ()
         source = None
         if prepared is not None:
+            from fastconv.checking.against import arguments, shared_columns
+
             plan_fd = share_plans(
                 list(prepared.plans),
                 prepared.dataset.classes,
                 prepared.options.first_label,
                 [],
                 [b""],
+                more=shared_columns(prepared),
             )
             stack.callback(os.close, plan_fd)
             fds = (plan_fd,)
-            from fastconv.checking.against import arguments
-
             source = arguments(prepared, shard_tasks(list(prepared.plans)), output.said)
         crew = stack.enter_context(
             Crew(

@@ -46,7 +46,8 @@ def diff(
 ) -> DiffReport:
     """Whether two sides are the same dataset, and the first `limit` differences by name.
 
-    A side is an output of fastconv's, a folder of TFRecord files, or one such file. Files of the
+    A side is an output of fastconv's, a folder of TFRecord files, or one such file; files that are
+    compressed with GZIP are compared by what is in them. Files of the
     same name belong together. Where their bytes differ, record k of one is compared with record k
     of the other, as parsed features; with `any_order`, records are matched by the features `key`
     (default: image/filename, and the class where names need it), wherever they stand. `same_bytes`:

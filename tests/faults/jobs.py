@@ -97,9 +97,10 @@ def claimed_and_false(out: Path, right: Files) -> list[str]:
         if right.get(name) != data:
             wrong.append(f"{name}: has its final name, and other bytes than it should")
         if name.startswith("data_dir/"):
-            wrong += _damage(out / name, out / "idx_dir" / Path(name).name)
+            index = f"idx_dir/{Path(name).name}"
+            wrong += _damage(out / name, out / index if index in right else None)
     if (out / "manifest.journal").exists():
-        wrong += _journal(out, (out / "manifest.journal").read_bytes())
+        wrong += _journal(out, (out / "manifest.journal").read_bytes(), right)
     if (out / "manifest.json").exists():
         wrong += [
             f"{name}: the manifest is there, and it is not"
@@ -109,9 +110,10 @@ def claimed_and_false(out: Path, right: Files) -> list[str]:
     return wrong
 
 
-def _damage(shard: Path, index: Path) -> list[str]:
-    """What a reader finds wrong with a shard: lengths, both checksums of each record, its index."""
-    if not index.exists():
+def _damage(shard: Path, index: Path | None) -> list[str]:
+    """What a reader finds wrong with a shard: lengths, both checksums of each record, its index;
+    None where it is compressed, and has none."""
+    if index is not None and not index.exists():
         return [f"{shard.name}: has its final name, and no index"]
     lines, at = [], 0
     try:
@@ -120,12 +122,14 @@ def _damage(shard: Path, index: Path) -> list[str]:
             at += len(record) + 16
     except fastconv.FastconvError as error:
         return [str(error)]
+    if index is None:
+        return []
     if at != shard.stat().st_size or "".join(lines) != index.read_text():
         return [f"{shard.name}: its index is of another file"]
     return []
 
 
-def _journal(out: Path, journal: bytes) -> list[str]:
+def _journal(out: Path, journal: bytes, right: Files) -> list[str]:
     lines = journal.split(b"\n")
     # What is behind the last newline is of a line that was being written.
     parsed = [json.loads(line) for line in lines[:-1]]
@@ -136,6 +140,8 @@ def _journal(out: Path, journal: bytes) -> list[str]:
         shard = line["shard"]
         for folder, crc in (("data_dir", "crc32c"), ("idx_dir", "index_crc32c")):
             path = out / folder / shard["name"]
+            if f"{folder}/{shard['name']}" not in right:
+                continue
             if not path.exists() or f"{crc32c.crc32c(path.read_bytes()):08x}" != shard[crc]:
                 wrong.append(f"{folder}/{shard['name']}: the journal says it is whole")
     return wrong
