@@ -9,6 +9,7 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error
+from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask, shard_tasks
 from fastconv.journal import Journal, labels_text
 from fastconv.options import Options
@@ -19,6 +20,7 @@ from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
 from fastconv.regular import content
 from fastconv.report import ClassCounts, Report
+from fastconv.runs import Samples, read_runs, run_facts, write_runs
 from fastconv.summary import (
     class_counts,
     facts,
@@ -53,6 +55,7 @@ def carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> Report:
     written = [
         *(f"{folder}/{task.name}" for task in tasks for folder in files.FOLDERS),
         files.LABELS,
+        files.RUNS,
         files.MANIFEST,
     ]
     header = {**facts(prepared), "files": written}
@@ -100,19 +103,33 @@ def _carry_out(
 
     if past and past.is_finished and not todo and _holds(out / files.LABELS, labels_text(labels)):
         return account(kept)[0]
+    runs = read_runs(out) if past else []
+    samples = Samples(watch)
     journal = Journal(out, header, [journal_line(result) for result in kept.values()])
+    results = dict(kept)
+
+    def note_run(finished: bool) -> None:
+        done = len(results) - len(kept)
+        this = run_facts(watch, samples, finished, workers, done, len(kept))
+        write_runs(out, [*runs, this])
+
     try:
         watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
-        results = dict(kept)
         if todo:
-            for result in write_shards(prepared, out, todo, workers, watch, recruits):
+            for result in write_shards(prepared, out, todo, workers, watch, recruits, samples):
                 results[result.task.name] = result
                 journal.add(journal_line(result))
         watch.phase("finishing")
         report, counts = account(results)
         in_order = [results[task.name] for task in tasks]
+        note_run(finished=True)
         journal.finish(make_manifest(prepared, header, report, in_order, counts), labels)
         watch.phase("done")
+    except BaseException:
+        if len(results) > len(kept):  # what it did is not for nothing, if the next one goes on
+            with suppress(OSError, OutputError):
+                note_run(finished=False)
+        raise
     finally:
         journal.close()
         with suppress(OSError):  # whatever ended the job is the error to report

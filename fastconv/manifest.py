@@ -24,10 +24,11 @@ TOOL = f"fastconv {__version__}"
 MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
 LABELS = "labels.txt"
+RUNS = "runs.json"
 PARTIAL = ".fastconv-partial"
 DATA, INDEXES = FOLDERS = ("data_dir", "idx_dir")
 OURS = re.compile(
-    r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
+    r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|runs\.json|manifest\.(json|journal)"
 )
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)

@@ -37,7 +37,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("annotations", "catalog", "images", "index", "manifest", "options", "progress"),
         *("workers", "writer"),
     ),
-    "what was done before": ("journal", "past", "remembered"),
+    "what was done before": ("journal", "past", "remembered", "runs"),
     "what is to be done": ("plan", "records", "remake", "sample", "sources"),
     "prepared": ("comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),

@@ -85,7 +85,8 @@ def try_wheel(wheel: Path, scratch: Path) -> None:
     run(empty, fastconv, "sample", "in", *counts)
     run(empty, fastconv, "shards", "in", "--out", "out", "--quiet")
     written = sorted(path.name for path in (empty / "out").iterdir())
-    insist("out", {"data_dir", "idx_dir", "labels.txt", "manifest.json"} - set(written), set())
+    expected = {"data_dir", "idx_dir", "labels.txt", "runs.json", "manifest.json"}
+    insist("out", expected - set(written), set())
 
 
 def main(out: Path) -> None:

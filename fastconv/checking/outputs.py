@@ -11,14 +11,14 @@ import crc32c
 
 from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
-from fastconv.manifest import DATA, FORMAT, INDEXES, JOURNAL, LABELS, MANIFEST
+from fastconv.manifest import DATA, FORMAT, INDEXES, JOURNAL, LABELS, MANIFEST, RUNS
 from fastconv.past import Past, read_past
 from fastconv.regular import content
 
 NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.S)
 TFRECORD = re.compile(r".*\.tfrecords?(\b.*)?", re.S)
 # Beside an output's folder of shards these are no shards.
-OTHERS = (LABELS, MANIFEST, JOURNAL, "dataset_info.json", "features.json")
+OTHERS = (LABELS, MANIFEST, JOURNAL, RUNS, "dataset_info.json", "features.json")
 
 
 @dataclass(slots=True)
