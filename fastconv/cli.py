@@ -22,6 +22,7 @@ from fastconv.cli_options import (
     with_options,
 )
 from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_show import show
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
@@ -228,6 +229,7 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
 
 cli.add_command(diff)
+cli.add_command(show)
 cli.add_command(verify)
 
 

@@ -110,9 +110,11 @@ def _is_whole(run: Any) -> bool:
     if not isinstance(times, list):
         return False
     numbers += [*phases.values(), *times]
-    columns = [samples.get(name) for name in ("records", "bytes")]
-    if not all(isinstance(column, list) for column in columns):
-        return False
+    columns: list[list[Any]] = []
+    for name in ("records", "bytes"):
+        if not isinstance(workers := samples.get(name), list):
+            return False
+        columns.append(workers)
     if len(columns[0]) != len(columns[1]):
         return False
     for worker in (*columns[0], *columns[1]):

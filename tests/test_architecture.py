@@ -38,17 +38,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("workers", "writer"),
     ),
     "what was done before": ("journal", "past", "remembered", "runs"),
-    "what is to be done": ("plan", "records", "remake", "sample", "sources"),
+    "what is to be done": ("pictures", "plan", "records", "remake", "sample", "sources"),
     "prepared": ("comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
-    "checked": ("checking",),
+    "checked": ("checking", "show"),
     "the whole": ("conversion", "repair"),
     "what a person sees": ("display",),
-    "in tables": ("tables",),
+    "in tables": ("tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_verify"),
+    "a command of its own": ("cli_diff", "cli_show", "cli_verify"),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -57,13 +57,13 @@ LEVEL = {module: n for n, modules in enumerate(LAYERS.values()) for module in mo
 
 WRITES = {"_tfrecord", "_shard", "example", "shard", "writer"}
 READS = {  # what is written is checked with code of its own
-    *("_frames", "_reader", "_verify", "checking", "comparison", "reader"),
+    *("_frames", "_reader", "_verify", "checking", "comparison", "pictures", "reader"),
 }
 FACES = {
-    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_verify"},
-    "rich": {"cli_output", "display", "tables"},
+    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_show", "cli_verify"},
+    "rich": {"cli_output", "display", "tables", "tables_show"},
 }
-LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}
+LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "chafa", "scipy", *FACES}
 MAY_PRINT = {"cli", "cli_output", "__main__"}
 LINES_MAX = 400
 

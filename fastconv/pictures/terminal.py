@@ -1,0 +1,135 @@
+"""Pictures in terminals: kitty's protocol, iTerm2's, sixel, or coloured signs, by Chafa."""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import termios
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastconv.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+KITTY, ITERM, SIXEL, SIGNS = "kitty", "iTerm2", "sixel", "signs"
+MISSING = "pictures in a terminal need Chafa: pip install 'fastconv[show]'; or use --sheet"
+CELL = 10, 20  # pixels of a cell where the terminal does not tell
+SIGNS_CELL = 8, 16
+# How terminals name themselves, in the variables that each sets.
+BY_PROGRAM = {"iTerm.app": ITERM, "WezTerm": ITERM, "mintty": ITERM, "ghostty": KITTY}
+BY_TERM = {
+    "xterm-kitty": KITTY,
+    "xterm-ghostty": KITTY,
+    "foot": SIXEL,
+    "foot-extra": SIXEL,
+    "mlterm": SIXEL,
+    "mlterm-256color": SIXEL,
+    "yaft-256color": SIXEL,
+    "contour": SIXEL,
+}
+MULTIPLEXERS = ("screen", "tmux", "dumb")  # which pass no pictures on
+
+
+class Window(NamedTuple):
+    """A terminal's size: columns and rows of cells, and a cell's pixels."""
+
+    columns: int
+    rows: int
+    cell_width: int
+    cell_height: int
+
+    @property
+    def width(self) -> int:
+        return self.columns * self.cell_width
+
+
+def protocol(environment: Mapping[str, str]) -> str | None:
+    """How a terminal shows pictures, by the variables that it sets; None where none says so.
+
+    The terminal itself is not asked: its answer would have to be told from what is typed meanwhile.
+    """
+    term = environment.get("TERM", "")
+    if term.startswith(MULTIPLEXERS) or "TMUX" in environment or "STY" in environment:
+        return None
+    if term in BY_TERM:
+        return BY_TERM[term]
+    program = environment.get("TERM_PROGRAM", "")
+    if program in BY_PROGRAM:
+        return BY_PROGRAM[program]
+    if "KITTY_WINDOW_ID" in environment or "KITTY_PID" in environment:
+        return KITTY
+    if environment.get("LC_TERMINAL") == "iTerm2":  # which ssh passes on
+        return ITERM
+    if "sixel" in term or "MLTERM" in environment:
+        return SIXEL
+    konsole = environment.get("KONSOLE_VERSION", "")
+    return SIXEL if konsole.isdigit() and int(konsole) >= 220400 else None
+
+
+def window(fd: int) -> Window:
+    """The size of the terminal at `fd`; 80 by 24 where it is none."""
+    try:
+        answer = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
+    except OSError:
+        answer = bytes(8)
+    rows, columns, width, height = struct.unpack("HHHH", answer)
+    columns, rows = columns or 80, rows or 24
+    if width // columns and height // rows:
+        return Window(columns, rows, width // columns, height // rows)
+    return Window(columns, rows, *CELL)
+
+
+def has_chafa() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("chafa") is not None
+
+
+def escapes(image: Image.Image, how: str, room: Window) -> bytes:
+    """What shows an RGB image in a terminal of this protocol, no larger than it is and no wider
+    than the window, ended by a line feed. Raises UsageError where Chafa is not installed."""
+    try:
+        import chafa
+    except (ImportError, OSError):  # the package, or a library that it loads
+        raise UsageError(MISSING) from None
+
+    modes = {
+        KITTY: chafa.PixelMode.CHAFA_PIXEL_MODE_KITTY,
+        ITERM: chafa.PixelMode.CHAFA_PIXEL_MODE_ITERM2,
+        SIXEL: chafa.PixelMode.CHAFA_PIXEL_MODE_SIXELS,
+        SIGNS: chafa.PixelMode.CHAFA_PIXEL_MODE_SYMBOLS,
+    }
+    cell_width, cell_height = SIGNS_CELL if how == SIGNS else room[2:]
+    config = chafa.CanvasConfig()
+    config.pixel_mode = modes[how]
+    config.cell_width, config.cell_height = cell_width, cell_height
+    # Whole cells: pixels are not stretched by more than part of one.
+    columns = min(room.columns, max(1, round(image.width / cell_width)))
+    rows = max(1, round(image.height * columns * cell_width / image.width / cell_height))
+    config.width, config.height = columns, rows
+    canvas = chafa.Canvas(config)
+    pixels = image.tobytes()
+    canvas.draw_all_pixels(
+        chafa.PixelType.CHAFA_PIXEL_RGB8, pixels, image.width, image.height, 3 * image.width
+    )
+    # Sequences that all terminals of a protocol share; looking for ours is done above.
+    out: bytes = canvas.print(chafa.TermDb().get_fallback_info())
+    return out + b"\n"
+
+
+def how_to_show(
+    environment: Mapping[str, str], wanted: bool | None, is_terminal: bool
+) -> str | None:
+    """The protocol to show pictures with, None for not at all. ``wanted``: whether a person asked
+    for pictures, or for none; where it is None, they are shown where a terminal can, and Chafa is
+    there. Raises UsageError where they are asked for, and Chafa is missing."""
+    if wanted is False:
+        return None
+    how = protocol(environment)
+    if wanted is None:
+        return how if how and is_terminal and has_chafa() else None
+    if not has_chafa():
+        raise UsageError(MISSING)
+    return how or SIGNS
