@@ -25,6 +25,7 @@ from fastconv.report import (
     classes_without_images,
     label_mix,
 )
+from fastconv.schema import SIDES
 
 
 def shard_line(result: ShardResult) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def result_of(task: ShardTask, line: dict[str, Any]) -> ShardResult:
 def facts(prepared: Prepared) -> dict[str, Any]:
     """What a manifest says before anything is written. Nothing that differs from run to run, such
     as a clock or the number of workers, stands in it."""
-    found = prepared.dataset.found
+    found, table = prepared.dataset.found, prepared.options.record_schema.table
     return {
         "format": files.FORMAT,
         "tool": files.TOOL,
@@ -88,8 +89,10 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "source": {
             "kind": found.kind,
             **{name: _source_file(getattr(found, name)) for name in PARTS},
+            "columns": _source_file(Path(table.file).absolute() if table else None),
             "fingerprint": prepared.fingerprint,
         },
+        "columns": prepared.added.facts,
         "classes": len(prepared.dataset.classes),
         "labels_crc32c": f"{crc32c.crc32c(labels_text(prepared.dataset.classes.names)):08x}",
     }
@@ -136,7 +139,8 @@ def make_report(
         bad = [note for result in own for note in _notes(result, "skipped")]
         bad += [ImageNote(catalog.split, image, "has no label") for image in catalog.unlabelled]
         lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
-        boxes = (
+        has_boxes = SIDES[0] in prepared.options.record_schema.features
+        boxes = has_boxes * (
             len(catalog.boxes)
             - sum(int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost)
             - sum(result.boxes_lost for result in own)
@@ -161,6 +165,8 @@ def make_report(
     odd += classes_without_images(prepared.plans, dataset.classes)
     if dataset.bad_boxes:
         odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
+    if prepared.added.unused:
+        odd.append(f"columns: rows of images not here: {prepared.added.unused:,}")
     if dataset.unmatched_boxes:
         odd.append(f"boxes: annotation files of images not here: {dataset.unmatched_boxes:,}")
     return Report(
@@ -206,7 +212,7 @@ def make_manifest(
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
 ) -> dict[str, Any]:
-    offset = prepared.options.label_offset
+    offset = prepared.options.first_label
     shards = []
     for result in results:
         classes, count = (column.tolist() for column in counts[result.task.name])

@@ -29,17 +29,27 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("errors", "geometry", "metadata", "recipe", "regular", "shared"),
         *("version", "whereabouts"),
     ),
+    "forms": ("layout", "schema"),
     "single things": (
         *("atomic", "board", "cache", "example", "image_options", "names", "reader"),
-        *("recruits", "verdict", "worker"),
+        *("recruits", "schema_given", "tfds", "verdict", "worker"),
     ),
     "columns and files": (
-        *("annotations", "catalog", "images", "index", "manifest", "options", "progress"),
+        *(
+            "annotations",
+            "catalog",
+            "gzipped",
+            "images",
+            "index",
+            "manifest",
+            "options",
+            "progress",
+        ),
         *("workers", "writer"),
     ),
     "what was done before": ("journal", "past", "remembered", "runs"),
-    "what is to be done": ("pictures", "plan", "records", "remake", "sample", "sources"),
-    "prepared": ("comparison", "job", "preflight", "prepare", "report"),
+    "what is to be done": ("pictures", "plan", "remake", "sample", "sources"),
+    "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
@@ -63,7 +73,11 @@ FACES = {
     "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_show", "cli_verify"},
     "rich": {"cli_output", "display", "tables", "tables_show"},
 }
-LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "chafa", "scipy", *FACES}
+LIBRARIES = {
+    *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "jinja2", "pyarrow", "scipy", "tomli"),
+    "vl_convert",
+    *FACES,
+}
 MAY_PRINT = {"cli", "cli_output", "__main__"}
 LINES_MAX = 400
 

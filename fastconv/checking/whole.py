@@ -15,7 +15,8 @@ from fastconv.checking.shards import ShardToCheck
 from fastconv.errors import InputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.job import shard_tasks, share_plans
-from fastconv.manifest import INDEXES, MANIFEST
+from fastconv.layout import INDEXES
+from fastconv.manifest import MANIFEST
 from fastconv.options import PathLike, clean_path
 from fastconv.past import differences
 from fastconv.progress import OnProgress, Watch
@@ -126,9 +127,9 @@ def check(
             plan_fd = share_plans(
                 list(prepared.plans),
                 prepared.dataset.classes,
-                {},
+                prepared.options.first_label,
+                [],
                 [b""],
-                prepared.options.label_offset,
             )
             stack.callback(os.close, plan_fd)
             fds = (plan_fd,)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
-from fastconv.manifest import DATA, INDEXES
+from fastconv.layout import DATA, INDEXES
 from fastconv.reader import read_records
 from fastconv.regular import regular
 

@@ -96,9 +96,7 @@ class Heads:
         features = b"".join(kept)
         return bytes([LISTS]) + _varint(len(features)) + features, image
 
-    def _image(
-        self, window: bytes, begin: int, inside: int, length: int
-    ) -> tuple[int, int] | None:
+    def _image(self, window: bytes, begin: int, inside: int, length: int) -> tuple[int, int] | None:
         """(where it is, its bytes) of the only value of an entry that is an image's."""
         stop = inside + length
         name = _tagged(window, inside, LISTS)
