@@ -23,6 +23,7 @@ from fastconv.cli_options import (
     with_options,
 )
 from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_report import report
 from fastconv.cli_show import show
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
@@ -231,6 +232,7 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 cli.add_command(diff)
 cli.add_command(show)
 cli.add_command(verify)
+cli.add_command(report)
 
 
 _interrupts: list[int] = []  # signals that asked this process to end

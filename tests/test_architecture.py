@@ -56,7 +56,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "checked": ("checking", "show"),
     "the whole": ("conversion", "repair"),
     "what a person sees": ("display",),
-    "in tables": ("tables", "tables_show"),
+    "in tables": ("page", "tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
     "a command of its own": ("cli_diff", "cli_show", "cli_verify"),
     "the command line": ("cli",),
