@@ -158,8 +158,15 @@ def _made(manifest: dict[str, Any]) -> dict[str, Any]:
         for name in source
         if name not in ("kind", "fingerprint")
     ]
+    options = dict(manifest["options"])
+    if options.get("layout", {}).get("kind") == "slim":  # whose name and version are used nowhere
+        options["layout"] = {
+            name: value
+            for name, value in options["layout"].items()
+            if name not in ("name", "version")
+        }
     return {
-        "options": [("written by", manifest["tool"]), *_flat(manifest["options"])],
+        "options": [("written by", manifest["tool"]), *_flat(options)],
         "source": [
             ("kind", source["kind"]),
             *parts,

@@ -14,9 +14,15 @@ from fastconv.page.facts import Facts
 from fastconv.page.survey import BOXES_MAX, GRID, LOG_STEPS
 from fastconv.page.svg import FIRST, HEAT, MUTED, SECOND, draw
 
-WIDE, NARROW = 500, 306  # of a drawing, in the page's own pixels: for screens, and for telephones
+WIDE, NARROW = 526, 318  # of a drawing, in the page's own pixels: for screens, and for telephones
 TALL = 190
 ROWS_MAX = 2000  # of a table of numbers
+# An axis of counts: 12M, 350k, 1,200.
+COUNTS: dict[str, Any] = {
+    "tickMinStep": 1,
+    "labelExpr": "datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + 'M' : "
+    "datum.value >= 1e4 ? format(datum.value / 1e3, '~r') + 'k' : format(datum.value, ',d')",
+}
 Spec = dict[str, Any]
 
 
@@ -55,8 +61,8 @@ def share(part: float, whole: float) -> str:
     """A share in percent, without the false precision of many digits."""
     percent = 100 * part / whole if whole else 0.0
     if 0 < percent < 0.1:
-        return "under 0.1 %"
-    return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.1f} %"
+        return "under 0.1%"
+    return f"{percent:.0f}%" if percent >= 9.95 or percent == 0 else f"{percent:.1f}%"
 
 
 def bars(values: list[dict[str, Any]], x: Spec, y_title: str, color: str = FIRST) -> Spec:
@@ -64,15 +70,21 @@ def bars(values: list[dict[str, Any]], x: Spec, y_title: str, color: str = FIRST
     return {
         "height": TALL,
         "data": {"values": values},
-        "mark": {"type": "bar", "color": color, "binSpacing": 0, "stroke": "var(--paper)",
-                 "strokeWidth": 0.5},
+        "mark": {"type": "rect", "color": color, "stroke": "var(--paper)", "strokeWidth": 0.5},
         "encoding": {
             "x": {"field": "low", "type": "quantitative", **x},
             "x2": {"field": "high"},
-            "y": {"field": "n", "type": "quantitative", "title": y_title,
-                  "axis": {"format": "~s", "tickMinStep": 1}},
+            "y": {"field": "n", "type": "quantitative", "title": y_title, "axis": COUNTS,
+                  "scale": {"zero": True}},
+            "y2": {"datum": 0},
         },
     }  # fmt: skip
+
+
+def whole_ticks(low: float, high: float, most: int = 7) -> list[int]:
+    """Round whole numbers from low to high."""
+    step = next(s for s in _round_steps() if (high - low) / s <= most)
+    return list(range(-int(-low // step) * step, int(high) + 1, step))
 
 
 # ---- classes --------------------------------------------------------------------------------
@@ -80,29 +92,39 @@ def bars(values: list[dict[str, Any]], x: Spec, y_title: str, color: str = FIRST
 
 def images_a_class(facts: Facts, split: str) -> Figure | None:
     """How many classes have how many images."""
-    counts = [row.counts.get(split, 0) for row in facts.classes]
-    if len(counts) < 2 or not any(counts):
+    every = [row.counts.get(split, 0) for row in facts.classes]
+    counts = [count for count in every if count]
+    if len(counts) < 2:
         return None
     low, high = min(counts), max(counts)
     step = next(s for s in _round_steps() if (high - low) / s <= 40)
     first = low // step * step
     bins = Counter((count - first) // step for count in counts)
+    shift = 0.5 if step == 1 else 0  # a bar of one number stands over that number
     values = [
-        {"low": first + n * step, "high": first + (n + 1) * step, "n": bins[n]}
+        {"low": first + n * step - shift, "high": first + (n + 1) * step - shift, "n": bins[n]}
         for n in range(max(bins) + 1)
     ]
     ordered = sorted(counts)
-    caption = (
-        f"Of {len(counts):,} classes, the smallest has {low:,} images, the middle one "
-        f"{ordered[len(ordered) // 2]:,}, the largest {high:,}."
-    )
-    ends = [first, first + (max(bins) + 1) * step]
-    axis = {"title": f"images a class, {split}", "axis": {"format": ",d", "tickMinStep": 1},
+    ends = [values[0]["low"], values[-1]["high"]]
+    if low == high:
+        caption = f"Each of {len(counts):,} classes has {low:,} images."
+        ends = [low - 3, low + 3]
+    else:
+        caption = (
+            f"Of {len(counts):,} classes, the smallest has {low:,} images, the largest {high:,}; "
+            f"the median is {ordered[len(ordered) // 2]:,}."
+        )
+    if len(counts) < len(every):
+        caption += f" {len(every) - len(counts):,} classes without images are left out."
+    axis = {"title": f"images a class, {split}",
+            "axis": {"format": ",d", "values": whole_ticks(*ends)},
             "scale": {"domain": ends, "nice": False, "zero": False}}  # fmt: skip
+    starts = [first + n * step for n in range(max(bins) + 1)]
     rows = [
-        (f"{v['low']:,}" if step == 1 else f"{v['low']:,}–{v['high'] - 1:,}", f"{v['n']:,}")
-        for v in values
-        if v["n"]
+        (f"{start:,}" if step == 1 else f"{start:,}–{start + step - 1:,}", f"{bins[n]:,}")
+        for n, start in enumerate(starts)
+        if bins[n]
     ]
     return figure(
         f"classes-{facts.splits.index(split)}", f"Images a class: {split}", caption,
@@ -164,7 +186,7 @@ def sides(facts: Facts) -> Figure | None:
     (size, most), *_ = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
     middles = [_middle(by[name]) for name in ("width", "height")]
     caption = (
-        f"The middle width is {middles[0]:,} and the middle height {middles[1]:,} pixels. The most "
+        f"The median width is {middles[0]:,} and the median height {middles[1]:,} pixels. The most "
         f"frequent size, width × height, is {size[0]:,} × {size[1]:,}: {share(most, total)} of the "
         f"images."
     )
@@ -283,7 +305,7 @@ def boxes(facts: Facts) -> Figure | None:
                       "axis": {"labelAngle": 0},
                       "scale": {"paddingInner": 0.15, "paddingOuter": 0.1}},
                 "y": {"field": "n", "type": "quantitative", "title": "images",
-                      "axis": {"format": "~s", "tickMinStep": 1}},
+                      "axis": COUNTS},
             },
         }  # fmt: skip
 

@@ -12,28 +12,27 @@ from fastconv.page.facts import Shard
 
 Floats = npt.NDArray[np.float64]
 
-# A shard is told of where its mix is so much further from the whole than chance puts it.
-FAR_TIMES, FAR_MORE = 1.25, 0.02
+# A shard is told of where chance hardly ever puts a mix: so many standard deviations of Pearson's
+# statistic away, and at least so much further from the whole than a shuffle does on average.
+FAR_DEVIATIONS, FAR_MORE = 6, 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class ShardMix:
     """``distinct``: labels in the shard; ``distance``: of its mix from that of its split, 0 (the
     same shares) to 1 (no class in common): half the sum of the shares' differences, the total
-    variation distance; ``expected``: what a random shuffle gives on average; ``most``: the largest
-    share of one label, and ``most_label``: that label."""
+    variation distance; ``expected``: what a random shuffle gives on average; ``is_far``: whether
+    chance hardly ever gives such a mix; ``most``: the largest share of one label, and
+    ``most_label``: that label."""
 
     name: str
     records: int
     distinct: int
     distance: float
     expected: float
+    is_far: bool
     most: float
     most_label: str
-
-    @property
-    def is_far(self) -> bool:
-        return self.distance > FAR_TIMES * self.expected + FAR_MORE
 
 
 def mixes(shards: list[Shard]) -> list[ShardMix]:
@@ -61,11 +60,25 @@ def mixes(shards: list[Shard]) -> list[ShardMix]:
             expected[size] = expected_distance(shares, size, everything)
         most = int(own.argmax())
         distance = float(np.abs(own - shares).sum()) / 2
+        is_far = distance > expected[size] + FAR_MORE and is_odd(own, shares, size, everything)
         found.append(
-            ShardMix(shard.name, size, int((own > 0).sum()), distance, expected[size],
+            ShardMix(shard.name, size, int((own > 0).sum()), distance, expected[size], is_far,
                      float(own[most]), labels[most])
         )  # fmt: skip
     return found
+
+
+def is_odd(own: Floats, shares: Floats, size: int, everything: float) -> bool:
+    """Whether a shard's shares are hardly a random draw's, by Pearson's statistic: its mean is the
+    number of labels less 1, and its variance grows where labels are rare (Haldane, 1937)."""
+    left = (everything - size) / max(everything - 1, 1)
+    count = len(shares)
+    if left <= 0 or count < 2:
+        return False
+    statistic = size * float(((own - shares) ** 2 / shares).sum()) / left
+    rare = float((1 / shares).sum()) - count * count - 2 * count + 2
+    variance = 2 * (count - 1) + max(rare / size, 0)
+    return statistic > count - 1 + FAR_DEVIATIONS * math.sqrt(variance)
 
 
 def expected_distance(shares: Floats, size: int, everything: float) -> float:

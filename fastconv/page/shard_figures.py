@@ -7,7 +7,7 @@ from typing import Any
 
 from fastconv.display import duration, size
 from fastconv.page.facts import Facts
-from fastconv.page.figures import TALL, Figure, Spec, figure, share
+from fastconv.page.figures import COUNTS, TALL, Figure, Spec, figure, share, whole_ticks
 from fastconv.page.mix import ShardMix
 from fastconv.page.svg import FIRST, HEAT, INK, MUTED, SECOND
 
@@ -47,25 +47,21 @@ def shard_bytes(facts: Facts, split: str) -> Figure | None:
         axis: dict[str, Any] = {
             "title": f"shard of {split}",
             "scale": {"domain": [-0.5, len(shards) - 0.5], "nice": False},
-            "axis": {"format": ",d", "tickMinStep": 1,
-                     **({"values": list(range(len(shards)))} if len(shards) < 8 else {})},
+            "axis": {"format": ",d", "values": whole_ticks(0, len(shards) - 1)},
         }  # fmt: skip
-        thick = (width - 60) / len(values) > 4
-        steps = {
-            "type": "bar",
-            "color": FIRST,
-            "binSpacing": 1 if thick else 0,
-        }
         return {
             "width": width - 60,
             "height": TALL,
             "data": {"values": values},
-            "mark": steps,
+            "mark": {"type": "rect", "color": FIRST,
+                     **({"stroke": "var(--paper)", "strokeWidth": 1}
+                        if (width - 60) / len(values) > 4 else {})},
             "encoding": {
                 "x": {"field": "low", "type": "quantitative", **axis},
                 "x2": {"field": "high"},
                 "y": {"field": "n", "type": "quantitative", "title": f"{unit} a shard",
-                      "axis": {"format": ",~r"}},
+                      "axis": {"format": ",~r"}, "scale": {"zero": True, "nice": 4}},
+                "y2": {"datum": 0},
             },
         }  # fmt: skip
 
@@ -113,8 +109,7 @@ def label_mix(facts: Facts, split: str, found: list[ShardMix]) -> Figure | None:
         x = {
             "type": "quantitative", "title": f"shard of {split}",
             "scale": {"domain": [-0.5, len(found) - 0.5], "nice": False},
-            "axis": {"format": ",d", "tickMinStep": 1,
-                     **({"values": list(range(len(found)))} if len(found) < 8 else {})},
+            "axis": {"format": ",d", "values": whole_ticks(0, len(found) - 1)},
         }  # fmt: skip
         y = {
             "type": "quantitative", "title": "distance from the whole",
@@ -172,6 +167,10 @@ def written(run: dict[str, Any]) -> tuple[int, int]:
     return records, data
 
 
+def _spent(seconds: float) -> str:
+    return f"{seconds:.1f} seconds" if seconds < 60 else duration(seconds)
+
+
 def _clock(seconds: float) -> tuple[str, float]:
     return next(u for u in (("hours", 3600), ("minutes", 60), ("seconds", 1.0))
                 if seconds >= 3 * u[1] or u[1] == 1)  # fmt: skip
@@ -207,7 +206,7 @@ def speed(run: dict[str, Any]) -> Figure:
     records, data = written(run)
     spent = max(times[-1] - times[0], 1e-9)
     caption = (
-        f"While it wrote, for {duration(spent)} with {run['workers']} "
+        f"While it wrote, for {_spent(spent)} with {run['workers']} "
         f"worker{'s' if run['workers'] != 1 else ''}: {records / spent:,.0f} images and "
         f"{size(data / spent)} a second on average."
     )
@@ -223,7 +222,7 @@ def speed(run: dict[str, Any]) -> Figure:
                 "x": {"field": "t", "type": "quantitative", "title": f"{clock} since the job began",
                       "scale": {"nice": False, "zero": True}, "axis": {"format": ",~r"}},
                 "y": {"field": "n", "type": "quantitative", "title": "images a second",
-                      "axis": {"format": "~s"}},
+                      "axis": COUNTS},
             },
         }  # fmt: skip
 
@@ -252,8 +251,9 @@ def workers(run: dict[str, Any]) -> Figure:
     cuts = [round(step * n, 6) for n in range(7)]
     means = [worker[-1] / spent for worker in samples["records"]]
     caption = (
-        f"Darker is faster in the light theme, brighter in the dark one. A worker wrote from "
-        f"{min(means):,.0f} to {max(means):,.0f} images a second on average."
+        "The further a colour is from the background, the faster. On average a worker wrote "
+        + (f"from {min(means):,.0f} to " if len(means) > 1 else "")
+        + f"{max(means):,.0f} images a second."
     )
     if len(shown) < len(means):
         caption += f" The first {len(shown)} of {len(means)} are drawn."
@@ -274,7 +274,7 @@ def workers(run: dict[str, Any]) -> Figure:
                 "color": {
                     "field": "n", "type": "quantitative",
                     "scale": {"type": "threshold", "domain": cuts[1:], "range": HEAT},
-                    "legend": {"title": "images a second", "format": ",~r", "orient": "bottom",
+                    "legend": {"title": "images a second", "format": "~s", "orient": "bottom",
                                "gradientLength": min(width - 60, 330), "gradientThickness": 12,
                                "gradientStrokeColor": MUTED, "labelOverlap": False},
                 },

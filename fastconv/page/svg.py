@@ -25,12 +25,12 @@ CONFIG: dict[str, Any] = {
         **{"tickColor": AXIS, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500},
         **{"titlePadding": 8, "labelLimit": 120, "tickSize": 4},
     },
-    "axisX": {"grid": False, "labelOverlap": True},
+    "axisX": {"grid": False, "labelOverlap": True, "tickCount": 6},
     "axisY": {"domain": False, "ticks": False, "tickCount": 4, "labelPadding": 6},
     "legend": {
         **{"labelColor": MUTED, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12},
         **{"titleFontWeight": 500, "orient": "top", "direction": "horizontal", "offset": 8},
-        **{"symbolStrokeWidth": 0, "symbolSize": 110, "columnPadding": 14, "labelLimit": 220},
+        **{"gradientHorizontalMaxLength": 400, "symbolStrokeWidth": 0, "symbolSize": 110, "columnPadding": 14, "labelLimit": 220},
     },
     "bar": {"color": FIRST},
     "area": {"color": FIRST},
@@ -57,7 +57,7 @@ def draw(spec: dict[str, Any], ident: str, label: str) -> str:
     fetched: all values stand in the specification."""
     whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "padding": 2,
+        "padding": {"left": 8, "right": 10, "top": 4, "bottom": 4},
         "config": CONFIG,
         **spec,
     }
