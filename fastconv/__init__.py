@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fastconv.repair import verify_and_repair as verify_and_repair
     from fastconv.report import Report as Report
     from fastconv.sample import make_sample as make_sample
+    from fastconv.tfds_info import write_tfds_info as write_tfds_info
     from fastconv.writer import RecordWriter as RecordWriter
 
 _HOMES = {
@@ -61,6 +62,7 @@ _HOMES = {
     "read_records": "reader",
     "Report": "report",
     "make_sample": "sample",
+    "write_tfds_info": "tfds_info",
     "RecordWriter": "writer",
 }
 __all__ = sorted([*_HOMES, "__version__"])

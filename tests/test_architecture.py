@@ -47,18 +47,18 @@ LAYERS: dict[str, tuple[str, ...]] = {
         ),
         *("workers", "writer"),
     ),
-    "what was done before": ("journal", "past", "remembered", "runs"),
+    "what was done before": ("foreign_shards", "journal", "past", "remembered", "runs"),
     "what is to be done": ("pictures", "plan", "remake", "sample", "sources"),
     "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "checked": ("checking", "show"),
-    "the whole": ("conversion", "repair"),
+    "the whole": ("conversion", "repair", "tfds_info"),
     "what a person sees": ("display",),
     "in tables": ("page", "tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_show", "cli_verify"),
+    "a command of its own": ("cli_diff", "cli_report", "cli_show", "cli_tfds", "cli_verify"),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -70,12 +70,15 @@ READS = {  # what is written is checked with code of its own
     *("_frames", "_reader", "_verify", "checking", "comparison", "pictures", "reader"),
 }
 FACES = {
-    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_show", "cli_verify"},
+    "click": {
+        *("cli", "cli_diff", "cli_options", "cli_output", "cli_report", "cli_show", "cli_tfds"),
+        "cli_verify",
+    },
     "rich": {"cli_output", "display", "tables", "tables_show"},
 }
 LIBRARIES = {
-    *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "jinja2", "pyarrow", "scipy", "tomli"),
-    "vl_convert",
+    *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "jinja2", "markupsafe", "pyarrow", "scipy"),
+    *("tomli", "vl_convert"),
     *FACES,
 }
 MAY_PRINT = {"cli", "cli_output", "__main__"}

@@ -45,8 +45,9 @@ def content_of(
             draw(facts) for draw in (figures.sides, figures.aspects, figures.image_bytes)
         ),
         "box_figures": _drawn(draw(facts) for draw in (figures.boxes, figures.box_places)),
-        "no_boxes": "No image has a box." if facts.survey.has_boxes else "The records have no "
-        "features for boxes, so nothing is known of any.",
+        "no_boxes": "No image has a box."
+        if facts.survey.has_boxes
+        else "The records have no features for boxes, so nothing is known of any.",
         "shard_figures": _drawn(
             part
             for split in drawn

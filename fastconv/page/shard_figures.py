@@ -162,7 +162,8 @@ def busiest(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
 def written(run: dict[str, Any]) -> tuple[int, int]:
     """(records, bytes) of a run."""
     records, data = (
-        sum(worker[-1] for worker in run["samples"][kind] if worker) for kind in ("records", "bytes")
+        sum(worker[-1] for worker in run["samples"][kind] if worker)
+        for kind in ("records", "bytes")
     )
     return records, data
 
@@ -292,4 +293,3 @@ def workers(run: dict[str, Any]) -> Figure:
 
 def _steps() -> list[float]:
     return [m * 10.0**e for e in range(-1, 9) for m in (1, 2, 2.5, 5)]
-

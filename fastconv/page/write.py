@@ -111,9 +111,7 @@ def write_report(
     _refuse(page, output)
     verdict = None
     if verify:
-        verdict = verify_output(
-            folder, workers=workers, on_progress=on_progress, recruits=recruits
-        )
+        verdict = verify_output(folder, workers=workers, on_progress=on_progress, recruits=recruits)
     elif recruits is not None:
         recruits.dismiss()
     stored = stored_names(output)
@@ -147,9 +145,9 @@ def _refuse(page: Path, output: Output) -> None:
     """OutputError or UsageError where a page must not be."""
     try:
         folder = page.parent.resolve()
-        inside = {
-            path.parent.resolve() for path in output.shards.values() if path is not None
-        } - {output.root.resolve()}
+        inside = {path.parent.resolve() for path in output.shards.values() if path is not None} - {
+            output.root.resolve()
+        }
     except OSError as error:
         raise output_error(page, error) from None
     if folder in inside | {(output.root / INDEXES).resolve()}:
@@ -227,8 +225,8 @@ def _rendered(
         title=title,
         generator=f"{GENERATOR}, {TOOL}",
         policy=Markup(policy),  # noqa: S704: of our own making
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        script=Markup(script),
         contents=sections,
         pictures=pictures,
         no_pictures=why,
