@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fastconv.example import encode_example as encode_example
     from fastconv.index import index_shards as index_shards
     from fastconv.options import Options as Options
+    from fastconv.pictures.pick import Picker as Picker
+    from fastconv.pictures.sheet import contact_sheet as contact_sheet
+    from fastconv.pictures.shown import Shown as Shown
     from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
@@ -57,6 +60,9 @@ _HOMES = {
     "encode_example": "example",
     "index_shards": "index",
     "Options": "options",
+    "Picker": "pictures.pick",
+    "contact_sheet": "pictures.sheet",
+    "Shown": "pictures.shown",
     "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",

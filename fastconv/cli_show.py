@@ -71,7 +71,7 @@ def show(
     """
     from pathlib import Path
 
-    from fastconv.pictures.sheet import contact_sheet, save_sheet, sheet_format
+    from fastconv.pictures.sheet import PICTURES_MAX, contact_sheet, save_sheet, sheet_format
     from fastconv.show import damage, look, one, pick, totals
 
     if record is not None and (given["random"] or given["limit"] or given["of_class"] is not None):
@@ -97,6 +97,8 @@ def show(
         )
         places, what = picked.places, picked.what
         side = side or (ONE_SIDE if len(places) == 1 else 224)
+    if target is not None and len(places) > PICTURES_MAX:
+        raise UsageError(f"a sheet takes {PICTURES_MAX:,} pictures, not {len(places):,}")
     if target is not None and not places:
         raise InputError(f"{path}: holds no records, so there is nothing to put on a sheet")
     kept: list[Shown] = []
@@ -120,9 +122,9 @@ def show(
     if target is not None:
         summary["sheet"] = str(target)
         lines.append(f"{target}: a sheet of {len(kept):,} picture{'s' if len(kept) > 1 else ''}")
+    outcome(summary, lines, quiet, as_json, table, WIDE)
     if how is not None:
         _show_pictures(looked, places, how, side, columns)
-    outcome(summary, lines, quiet, as_json, table, WIDE)
     if damaged is not None:
         raise damaged
     return 0

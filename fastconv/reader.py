@@ -138,17 +138,13 @@ def read_record(path: str | Path, record: int, offset: int) -> bytes:
 def is_compressed(path: str | Path) -> bool:
     """Whether a file is compressed with GZIP. Raises InputError where it cannot be read."""
     with _open(path, HEAD.size) as file:
-        try:
-            _refuse_gzip(path, file.read(HEAD.size))
-        except RecordError:
-            return True
-    return False
+        return is_gzip(file.read(HEAD.size))
 
 
 def record_heads(path: str | Path) -> Iterator[tuple[int, int]]:
     """(offset, bytes of the whole frame) of each record, from the frames' heads alone, each read
     when it is asked for. Errors are those of read_records, but for payloads' checksums."""
-    with _open(path, 0) as file:
+    with _open(path, HEAD.size) as file:
         fd = file.fileno()
         end = os.fstat(fd).st_size
         at = record = 0

@@ -13,12 +13,14 @@ from typing import Any
 
 from fastconv.comparison.sides import open_side
 from fastconv.errors import InputError, OutputError, RecordError, UsageError
-from fastconv.manifest import FORMAT, INDEXES, JOURNAL, LABELS, MANIFEST
-from fastconv.past import read_past
+from fastconv.layout import INDEXES
+from fastconv.manifest import FORMAT, LABELS, root_of
+from fastconv.past import Past, read_past
 from fastconv.pictures.pick import Picker
 from fastconv.pictures.places import Place
 from fastconv.pictures.shown import NO_CLASSES, Classes
 from fastconv.regular import content
+from fastconv.schema import stored_names
 
 LIMIT = 20
 TFDS_LABELS = "label.labels.txt"
@@ -62,38 +64,39 @@ class Picked:
 def look(given: str | Path) -> Looked:
     """What is at a path: a shard, an output of fastconv's, its folder of shards, or a folder of
     anybody's TFRecord files. Raises InputError where there is nothing with records."""
-    side = open_side(given)
+    named = Path(given).expanduser()
+    side = open_side(root_of(named))
     shards = tuple(Path(file.path) for file in side.files)
     folder = shards[0].parent
-    root = next(
-        (
-            place
-            for place in (folder, folder.parent)
-            if (place / MANIFEST).is_file() or (place / JOURNAL).is_file()
-        ),
-        None,
-    )
+    past = _past(folder)
     indexes = next(
-        (
-            place / INDEXES
-            for place in (root or folder, folder, folder.parent)
-            if (place / INDEXES).is_dir()
-        ),
-        None,
+        (place for place in (folder / INDEXES, folder.parent / INDEXES) if place.is_dir()), None
     )
-    picker = Picker(shards, indexes, classes=_classes(root, folder))
+    picker = Picker(
+        shards, indexes, stored_names(past.facts if past else None), _classes(past, folder)
+    )
     sizes = tuple(side.sizes[shard.name] for shard in shards)
-    return Looked(side.root, side.single, picker, sizes, side.passed_over if root is None else ())
+    return Looked(named, side.single, picker, sizes, side.passed_over if past is None else ())
 
 
-def _classes(root: Path | None, folder: Path) -> Classes:
-    """The names of labels, where they are known. What cannot be read is for verify to find."""
-    try:
-        past = read_past(root) if root is not None else None
-    except OutputError:
-        past = None
-    if root is not None and past is not None and past.facts.get("format") == FORMAT:
-        first, path = past.facts.get("options", {}).get("label_offset", 1), root / LABELS
+def _past(folder: Path) -> Past | None:
+    """What a manifest or journal says of these shards, beside them or one folder above. One that
+    cannot be understood is for verify to find."""
+    for root in (folder, folder.parent):
+        try:
+            past = read_past(root)
+        except OutputError:
+            continue
+        if past is not None and past.facts.get("format") == FORMAT and "options" in past.facts:
+            at = root / past.layout.data
+            return past if at.resolve() == folder.resolve() else None
+    return None
+
+
+def _classes(past: Past | None, folder: Path) -> Classes:
+    """The names of labels, where they are known."""
+    if past is not None:
+        first, path = past.facts["options"]["label_offset"], past.path.with_name(LABELS)
     else:
         first, path = 0, folder / TFDS_LABELS
     try:
@@ -144,7 +147,7 @@ def _none_of(name: str, seen: set[str], known: Sequence[str]) -> str:
         found = ", ".join(dict.fromkeys(near[:NEAR]))
         return f"no record is of class {name}; there is {found}"
     some = ", ".join(sorted(seen)[:NEAR])
-    return f"no record is of class {name}; there are {len(seen):,} others, such as {some}"
+    return f"no record is of class {name}; there are others, such as {some}"
 
 
 def one(looked: Looked, record: int) -> tuple[Place, bytes]:

@@ -118,7 +118,7 @@ def images_a_class(facts: Facts, split: str) -> Figure | None:
     if len(counts) < len(every):
         caption += f" {len(every) - len(counts):,} classes without images are left out."
     axis = {"title": f"images a class, {split}",
-            "axis": {"format": ",d", "values": whole_ticks(*ends)},
+            "axis": {"format": ",d", "values": whole_ticks(ends[0], ends[1])},
             "scale": {"domain": ends, "nice": False, "zero": False}}  # fmt: skip
     starts = [first + n * step for n in range(max(bins) + 1)]
     rows = [

@@ -10,13 +10,14 @@ IMAGENET_TERMS = (
     "The database may be used for non-commercial research and educational purposes only.",
     "Princeton University and Stanford University warrant nothing about it: neither that it "
     "infringes nobody's rights, nor that it is fit for a purpose.",
-    "Whoever uses it is fully responsible for that use, copies of copyrighted images that they make "
-    "included, and indemnifies the ImageNet team and both universities against claims that arise "
-    "from it.",
-    "Research associates and colleagues may be given access once they have agreed to the same terms.",
+    "Whoever uses it is fully responsible for that use, copies of copyrighted images that they "
+    "make included, and indemnifies the ImageNet team and both universities against claims that "
+    "arise from it.",
+    "Research associates and colleagues may be given access once they have agreed to the same "
+    "terms.",
     "The universities may end anybody's access at any time.",
-    "Where a user works for a for-profit company, that employer is bound by the terms, too, and the "
-    "user must be entitled to agree to them on its behalf.",
+    "Where a user works for a for-profit company, that employer is bound by the terms, too, and "
+    "the user must be entitled to agree to them on its behalf.",
     "The law of the State of New Jersey applies to disputes.",
 )
 ILSVRC_CITATION = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from itertools import pairwise
 from typing import Any
 
 from fastconv.display import duration, size
@@ -15,6 +16,7 @@ MARKS_MAX = 1500  # shards that get a mark each
 TIMES_MAX = 100  # of a chart over time
 WORKERS_MAX = 64
 CELLS_MAX = 60
+KINDS = ("records", "bytes")
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1))
 
 
@@ -161,10 +163,7 @@ def busiest(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def written(run: dict[str, Any]) -> tuple[int, int]:
     """(records, bytes) of a run."""
-    records, data = (
-        sum(worker[-1] for worker in run["samples"][kind] if worker)
-        for kind in ("records", "bytes")
-    )
+    records, data = (sum(worker[-1] for worker in run["samples"][kind] if worker) for kind in KINDS)
     return records, data
 
 
@@ -195,7 +194,7 @@ def speed(run: dict[str, Any]) -> Figure:
     edges = [times[0] + (times[-1] - times[0]) * n / count for n in range(count + 1)]
     clock, second = _clock(times[-1])
     values, rows = [], []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         step = max(b - a, 1e-9)
         images, data = (
             sum(_at(times, worker, b) - _at(times, worker, a) for worker in samples[kind]) / step

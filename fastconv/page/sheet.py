@@ -1,4 +1,4 @@
-"""The contact sheet of a page: pictures with their boxes, each as a data URI, and words for each."""
+"""The contact sheet of a page: pictures with their boxes, as data URIs, and words for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastconv.checking.outputs import Output
 from fastconv.errors import FastconvError
-from fastconv.manifest import INDEXES
+from fastconv.layout import INDEXES
 from fastconv.page.content import why_not
 from fastconv.pictures.pick import Picker
 from fastconv.pictures.shown import Classes, Shown

@@ -51,11 +51,8 @@ CONFIG: dict[str, Any] = {
         "labelLimit": 220,
     },
     "bar": {"color": FIRST},
-    "area": {"color": FIRST},
     "line": {"color": FIRST, "strokeWidth": 1.6},
-    "text": {"color": INK, "fontSize": 12},
 }
-FIXED = 'viewBox="0 0 '
 
 
 def required() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 GENERATOR = "fastconv report"  # what a page begins with that may be replaced
 HEAD_BYTES = 4096
 TEXT_MAX = 1 << 20  # of a licence, or of a citation
+NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +247,7 @@ def _clean(value: Any) -> Any:
 
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(
-        c if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f" and not "\ud800" <= c <= "\udfff")
-        else "\ufffd"
-        for c in value
-    )  # fmt: skip
+    return NOT_SHOWN.sub("\ufffd", value)
 
 
 def _save(page: Path, data: bytes) -> None:

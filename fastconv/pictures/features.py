@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastconv import _jpeg
-from fastconv.pictures.shown import looks_like_image
+from fastconv.pictures.shown import ALIASES, ENCODED, looks_like_image
 
 VALUES_SHOWN = 8
 TEXT_SHOWN = 200  # characters
@@ -18,6 +18,7 @@ HEX_BYTES = 12
 KINDS = {"f": "float", "i": "int64", "O": "bytes"}
 SAMPLINGS = {0x11: "4:4:4", 0x21: "4:2:2", 0x22: "4:2:0", 0x12: "4:4:0", 0x41: "4:1:1"}
 PROGRESSIVE = 0xC2  # the marker of its frame header
+IMAGES = (ENCODED, *ALIASES[ENCODED])  # names of features that hold one, in whatever format
 NO_JPEG = 2  # a row of _jpeg.REASONS
 
 
@@ -53,7 +54,8 @@ def _feature(name: str, values: Any) -> Feature:
         told = [_number(value) for value in values[:VALUES_TOLD].tolist()]
         texts = [f"{value:g}" if kind == "float" else str(value) for value in values[:VALUES_SHOWN]]
         return Feature(name, kind, count, _list(texts, count), told)
-    image = image_facts(values[0]) if count == 1 else None
+    is_image = count == 1 and (name in IMAGES or looks_like_image(values[0]))
+    image = image_facts(values[0]) if is_image else None
     texts = [in_words(value) for value in values[:VALUES_SHOWN]]
     if image is not None:
         texts = [f"{image_words(image)}; {texts[0]}"]
@@ -106,9 +108,6 @@ def image_facts(data: bytes) -> dict[str, Any] | None:
         return {**facts, "progressive": progressive, "orientation": orientation}
     if status > NO_JPEG and data[:2] == b"\xff\xd8":
         return {"format": "JPEG", "damage": _jpeg.REASONS[status]}
-    # What only might be one, such as a short text that begins with BM, is asked of no decoder.
-    if len(data) < 32 or (as_text(data) is not None and not looks_like_image(data)):
-        return None
     from fastconv.images import opened
 
     try:

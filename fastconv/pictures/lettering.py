@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MORE = "…"
 MISSING = "?"
+LONGEST = 4000  # characters: what is behind them is on no picture
 # What no decomposition of Unicode's leads to plain letters.
 PLAIN = {
     **dict(zip("æÆœŒþÞß", ("ae", "AE", "oe", "OE", "th", "Th", "ss"), strict=True)),
@@ -47,7 +48,7 @@ def plain(text: str, letters: Font) -> str:
     """Text of signs that the font has: é as e where it has no é, and a question mark for what has
     no likeness."""
     signs = []
-    for sign in one_line(text):
+    for sign in one_line(text[:LONGEST]):
         if sign == " " or _has(letters, sign):
             signs.append(sign)
             continue
@@ -67,17 +68,17 @@ def says_something(text: str) -> bool:
 
 def fitting(text: str, letters: Font, width: int) -> str:
     """As much of a text as `width` pixels take, with … behind it where that is not all."""
-    text = text[: 2 * width]  # more never fits
+    more = MORE if _has(letters, MORE) else "..."
     if letters.getlength(text) <= width:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if letters.getlength(text[:middle].rstrip() + MORE) <= width:
+        if letters.getlength(text[:middle].rstrip() + more) <= width:
             low = middle
         else:
             high = middle - 1
-    return text[:low].rstrip() + MORE if low else ""
+    return text[:low].rstrip() + more if low else ""
 
 
 def wrapped(text: str, letters: Font, width: int, lines: int) -> list[str]:

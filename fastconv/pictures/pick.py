@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,8 @@ class Picker:
         numbers = sorted(random.Random(seed).sample(range(total), min(limit, total)))
         picked, begin = [], 0
         for shard, records in zip(self.shards, counts, strict=True):
-            wanted = {n - begin for n in numbers if begin <= n < begin + records}
+            here = numbers[bisect_left(numbers, begin) : bisect_left(numbers, begin + records)]
+            wanted = {number - begin for number in here}
             if wanted:
                 last = max(wanted) + 1
                 picked += [

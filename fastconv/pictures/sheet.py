@@ -123,7 +123,9 @@ def _size(count: int) -> str:
     """Bytes, short enough for under a picture."""
     if count < 1000:
         return f"{count} bytes"
-    return f"{count / 1e3:.1f} kB" if count < 99_950 else f"{count / 1e3:,.0f} kB"
+    if count < 999_500:
+        return f"{count / 1e3:.1f} kB" if count < 99_950 else f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:,.1f} MB"
 
 
 def sheet_format(path: Path) -> str:

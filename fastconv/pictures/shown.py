@@ -30,6 +30,10 @@ ALIASES = {
     HEIGHT: ("height",),
     WIDTH: ("width",),
 }
+BEGINNINGS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    b"\0\0\0\x0cjP  \r\n\x87\n",
+)
 TFDS_BOXES = ("objects/bbox", "bbox")  # ymin, xmin, ymax, xmax of each, one behind the other
 
 
@@ -136,11 +140,8 @@ def image_of(features: Features, stored: Mapping[str, str]) -> bytes:
 
 
 def looks_like_image(data: bytes) -> bool:
-    return (
-        data[:3] == b"\xff\xd8\xff"
-        or data[:8] == b"\x89PNG\r\n\x1a\n"
-        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-    )
+    """By how it begins; formats that have no beginning of their own are not looked for."""
+    return data.startswith(BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
 def boxes_of(features: Features, stored: Mapping[str, str]) -> tuple[Box, ...]:

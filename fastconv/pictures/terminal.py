@@ -17,6 +17,7 @@ KITTY, ITERM, SIXEL, SIGNS = "kitty", "iTerm2", "sixel", "signs"
 MISSING = "pictures in a terminal need Chafa: pip install 'fastconv[show]'; or use --sheet"
 CELL = 10, 20  # pixels of a cell where the terminal does not tell
 SIGNS_CELL = 8, 16
+PAPER = (255, 255, 255)
 # How terminals name themselves, in the variables that each sets.
 BY_PROGRAM = {"iTerm.app": ITERM, "WezTerm": ITERM, "mintty": ITERM, "ghostty": KITTY}
 BY_TERM = {
@@ -82,18 +83,18 @@ def window(fd: int) -> Window:
 
 
 def has_chafa() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("chafa") is not None
+    """Whether Chafa is installed, with the library that it loads."""
+    try:
+        import chafa
+    except (ImportError, OSError):
+        return False
+    return hasattr(chafa, "Canvas")
 
 
 def escapes(image: Image.Image, how: str, room: Window) -> bytes:
     """What shows an RGB image in a terminal of this protocol, no larger than it is and no wider
-    than the window, ended by a line feed. Raises UsageError where Chafa is not installed."""
-    try:
-        import chafa
-    except (ImportError, OSError):  # the package, or a library that it loads
-        raise UsageError(MISSING) from None
+    than the window, ended by a line feed. Chafa must be there."""
+    import chafa
 
     modes = {
         KITTY: chafa.PixelMode.CHAFA_PIXEL_MODE_KITTY,
@@ -105,10 +106,8 @@ def escapes(image: Image.Image, how: str, room: Window) -> bytes:
     config = chafa.CanvasConfig()
     config.pixel_mode = modes[how]
     config.cell_width, config.cell_height = cell_width, cell_height
-    # Whole cells: pixels are not stretched by more than part of one.
-    columns = min(room.columns, max(1, round(image.width / cell_width)))
-    rows = max(1, round(image.height * columns * cell_width / image.width / cell_height))
-    config.width, config.height = columns, rows
+    image = _of_whole_cells(image, room.columns, cell_width, cell_height)
+    config.width, config.height = image.width // cell_width, image.height // cell_height
     canvas = chafa.Canvas(config)
     pixels = image.tobytes()
     canvas.draw_all_pixels(
@@ -117,6 +116,24 @@ def escapes(image: Image.Image, how: str, room: Window) -> bytes:
     # Sequences that all terminals of a protocol share; looking for ours is done above.
     out: bytes = canvas.print(chafa.TermDb().get_fallback_info())
     return out + b"\n"
+
+
+def _of_whole_cells(
+    image: Image.Image, columns: int, cell_width: int, cell_height: int
+) -> Image.Image:
+    """An image made to fit so many columns, if it is wider, with paper around it to whole cells:
+    terminals stretch what is no whole number of cells."""
+    from PIL import Image
+
+    if image.width > columns * cell_width:
+        width = columns * cell_width
+        height = max(1, round(image.height * width / image.width))
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    width = -(-image.width // cell_width) * cell_width
+    height = -(-image.height // cell_height) * cell_height
+    whole = Image.new("RGB", (width, height), PAPER)
+    whole.paste(image)
+    return whole
 
 
 def how_to_show(
