@@ -251,12 +251,11 @@ class Columns:
 def coverage_of(boxes: npt.NDArray[np.float32]) -> Ints:
     """(GRID, GRID): how many boxes cover a part of each cell, rows from the top. ``boxes``, (4, n):
     left, top, right and bottom from 0 to 1; those that are none are passed over."""
-    with np.errstate(invalid="ignore"):
-        good = np.isfinite(boxes).all(axis=0) & (boxes[0] < boxes[2]) & (boxes[1] < boxes[3])
-    left, top, right, bottom = np.clip(boxes[:, good].astype(np.float64), 0, 1) * GRID
+    boxes = np.clip(boxes[:, np.isfinite(boxes).all(axis=0)], 0, 1)
+    good = (boxes[0] < boxes[2]) & (boxes[1] < boxes[3])
+    left, top, right, bottom = boxes[:, good].astype(np.float64) * GRID
     x0, y0 = (np.minimum(np.floor(side), GRID - 1).astype(np.int64) for side in (left, top))
     x1, y1 = (np.ceil(side).astype(np.int64) for side in (right, bottom))
-    x1, y1 = np.maximum(x1, x0 + 1), np.maximum(y1, y0 + 1)
     steps = zeros(GRID + 1, GRID + 1)
     # The corners of each box; their sums from the top left count the boxes over each cell.
     for rows, columns, sign in ((y0, x0, 1), (y1, x0, -1), (y0, x1, -1), (y1, x1, 1)):
