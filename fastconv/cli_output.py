@@ -41,8 +41,7 @@ def outcome(
     table: Any = None,
     wide: int | None = None,
 ) -> None:
-    """What a command came to, on standard output. ``wide``: columns for the table where neither a
-    terminal nor COLUMNS says how many there are."""
+    """What a command came to, on standard output. ``wide``: the table's columns, see columns()."""
     if sys.stdout is None:  # it was closed from the beginning
         return
     try:
@@ -51,7 +50,7 @@ def outcome(
         elif not quiet:
             if table is not None:
                 console = consoles()[0]
-                if wide is not None and not console.is_terminal and "COLUMNS" not in os.environ:
+                if wide is not None:
                     console.width = wide
                 console.print(table)
             for line in lines:
@@ -61,6 +60,12 @@ def outcome(
         return  # who asked has read enough
     except OSError as error:
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+
+
+def columns(otherwise: int) -> int:
+    """How wide standard output is, where a terminal or COLUMNS says it."""
+    console = consoles()[0]
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else otherwise
 
 
 def pictures_wanted(wanted: bool | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastconv.cli_options import SHOW_OPTIONS, with_options
+from fastconv.cli_output import columns as columns_of_output
 from fastconv.cli_output import outcome, picture, pictures_wanted, terminal_window
 from fastconv.errors import InputError, UsageError
 
@@ -110,6 +111,7 @@ def show(
     else:
         kept = [one.without_image() for one in records]
     summary: dict[str, Any]
+    room = columns_of_output(WIDE)
     if record is not None:
         summary, table, lines = _of_one(kept[0], payload, places[0])
         damaged = None
@@ -118,11 +120,11 @@ def show(
         if damaged is not None and as_json:
             raise damaged
         summary = {**totals(looked, count), "shown": [one.as_dict() for one in kept]}
-        table, lines = _of_many(looked, kept, count, what)
+        table, lines = _of_many(looked, kept, count, what, room)
     if target is not None:
         summary["sheet"] = str(target)
         lines.append(f"{target}: a sheet of {len(kept):,} picture{'s' if len(kept) > 1 else ''}")
-    outcome(summary, lines, quiet, as_json, table, WIDE)
+    outcome(summary, lines, quiet, as_json, table, room)
     if how is not None:
         _show_pictures(looked, places, how, side, columns)
     if damaged is not None:
@@ -160,7 +162,7 @@ def _of_one(record: Shown, payload: bytes, place: Place) -> tuple[dict[str, Any]
 
 
 def _of_many(
-    looked: Looked, kept: list[Shown], count: int | None, what: str
+    looked: Looked, kept: list[Shown], count: int | None, what: str, room: int
 ) -> tuple[Any, list[str]]:
     from fastconv.comparison.sides import named
     from fastconv.display import size
@@ -176,7 +178,7 @@ def _of_many(
     lines = [f"{looked.path}: {', '.join(parts)}; shown: {what}"]
     if looked.passed_over:
         lines.append(f"passed over, as no TFRecord files: {named(list(looked.passed_over))}")
-    return records_table(kept, shards > 1), lines
+    return records_table(kept, shards > 1, room), lines
 
 
 def _show_pictures(

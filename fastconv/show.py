@@ -14,7 +14,7 @@ from typing import Any
 from fastconv.comparison.sides import open_side
 from fastconv.errors import InputError, OutputError, RecordError, UsageError
 from fastconv.layout import INDEXES
-from fastconv.manifest import FORMAT, LABELS, root_of
+from fastconv.manifest import FORMAT, LABELS
 from fastconv.past import Past, read_past
 from fastconv.pictures.pick import Picker
 from fastconv.pictures.places import Place
@@ -65,7 +65,7 @@ def look(given: str | Path) -> Looked:
     """What is at a path: a shard, an output of fastconv's, its folder of shards, or a folder of
     anybody's TFRecord files. Raises InputError where there is nothing with records."""
     named = Path(given).expanduser()
-    side = open_side(root_of(named))
+    side = open_side(named)
     shards = tuple(Path(file.path) for file in side.files)
     folder = shards[0].parent
     past = _past(folder)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -14,27 +15,55 @@ from fastconv.pictures.features import Feature
 from fastconv.pictures.shown import Shown
 
 TEXT_MAX = 60  # characters of a cell
-NUMBERS = ("record", "offset", "bytes", "H x W", "boxes")
+GAP = 2  # between columns
+NUMBERS = ("record", "offset", "bytes", "label", "H x W", "boxes")
 ALWAYS = ("record", "bytes", "label", "H x W")
 COLUMNS = (
     *("shard", "record", "offset", "bytes", "file name", "label", "class", "text", "H x W"),
     "boxes",
 )
+# Where there is no room for all, these are cut, down to so many characters, then those left out.
+CUT = {"text": 12, "file name": 17, "shard": 20, "class": 9}
+LEFT_OUT = ("offset", "bytes", "class", "text", "boxes", "shard", "H x W")
 
 
-def records_table(records: Iterable[Shown], with_shards: bool) -> Table:
-    """A row for each record; with the shard's name where they are of several. A column in which
-    nothing would stand is left out."""
+def records_table(records: Iterable[Shown], with_shards: bool, room: int) -> Table:
+    """A row for each record, in `room` columns of the terminal; with the shard's name where they
+    are of several. A column in which nothing would stand is left out."""
     rows = [_row(record) for record in records]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for name in COLUMNS:
-        filled = with_shards if name == "shard" else any(row[name] for row in rows)
-        if filled or name in ALWAYS:
-            justify: Literal["left", "right"] = "right" if name in (*NUMBERS, "label") else "left"
-            table.add_column(name, justify=justify, no_wrap=name in NUMBERS, overflow="fold")
+    filled = [
+        name
+        for name in COLUMNS
+        if (with_shards if name == "shard" else name in ALWAYS or any(row[name] for row in rows))
+    ]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name, width in _widths(rows, filled, room).items():
+        justify: Literal["left", "right"] = "right" if name in NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
     for row in rows:
         table.add_row(*(_cell(row[str(column.header)]) for column in table.columns))
     return table
+
+
+def _widths(rows: list[dict[str, str]], names: list[str], room: int) -> dict[str, int]:
+    """By column, for those that there is room for."""
+    full = {
+        name: max(cell_len(name), *(cell_len(one_line(row[name])) for row in rows), 0)
+        for name in names
+    }
+    widths = full
+    for gone in ("", *LEFT_OUT):
+        full.pop(gone, None)
+        widths = dict(full)
+        missing = sum(widths.values()) + GAP * len(widths) - room
+        for name, least in CUT.items():
+            if name in widths and missing > 0:
+                less = min(missing, max(widths[name] - least, 0))
+                widths[name] -= less
+                missing -= less
+        if missing <= 0:
+            break
+    return widths
 
 
 def _row(record: Shown) -> dict[str, str]:
@@ -61,8 +90,8 @@ def _sides(record: Shown) -> str:
 
 def features_table(features: Sequence[Feature]) -> Table:
     """A row for each feature of a record."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("feature", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("feature", no_wrap=True, overflow="ellipsis")
     table.add_column("kind")
     table.add_column("count", justify="right")
     table.add_column("values", overflow="fold")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 import twin
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from rich.cells import cell_len
 from shown_records import PLAIN, features, file_of, image, shard
 
 import fastconv
@@ -62,8 +68,9 @@ Run: TypeAlias = Callable[..., Said]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command in this process: its exit code checked, what it said returned."""
+    monkeypatch.setenv("COLUMNS", "160")
 
     def run(*words: object, code: int = 0) -> Said:
         ended = run_command(["show", *map(str, words)])
@@ -206,6 +213,30 @@ def test_what_has_another_form_is_read_whole(tmp_path: Path, payload: bytes) -> 
             picker.of_class("x", 1)
     else:
         assert picker.of_class("x", 1) == ([], set())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_damaged_records_are_named_or_read_whole(data: st.DataObject) -> None:
+    """Whatever is in a payload, with checksums that are right."""
+    payload = bytearray(fastconv.encode_example(features(data=b"x" * 50, boxes=[(0, 0, 1, 1)])))
+    for _ in range(data.draw(st.integers(0, 3))):
+        payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
+    del payload[data.draw(st.integers(0, len(payload))) or len(payload) :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a"
+        path.write_bytes(twin.frame(bytes(payload)))
+        picker = Picker([path])
+        for look_for in (lambda: picker.of_class("1", 1), lambda: [*picker.shown(picker.first(1))]):
+            with contextlib.suppress(RecordError):
+                look_for()
+
+
+def test_only_plain_numbers_are_labels(tmp_path: Path) -> None:
+    picker = Picker([shard(tmp_path / "a", [features(label=n) for n in (-1, 10, 7)])])
+    for name, found in (("10", 1), ("1_0", 0), (" 7", 0), ("-1", 1), ("7.0", 0), ("\u0667", 0)):
+        assert len(picker.of_class(name, 9)[0]) == found, name
+    assert picker.of_class("9" * 5000, 9)[0] == []
 
 
 # ---- which records -------------------------------------------------------------------------------
@@ -478,6 +509,27 @@ def test_a_table_of_a_folder(tmp_path: Path, run: Run) -> None:
         "image_bytes": len(PLAIN), "boxes": [],
     }  # fmt: skip
     assert run(root, "--quiet").stdout == ""
+
+
+@pytest.mark.parametrize("room", [1, 20, 40, 60, 80, 100, 110, 160, 300])
+def test_a_table_of_any_width(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Numbers are whole or not there; no line is longer than there is room."""
+    monkeypatch.setenv("COLUMNS", str(room))
+    root = dataset(tmp_path, records=3)
+    long = features("鱼" * 300, 10**18, "n" * 300, "words " * 100)
+    shard(root / "data_dir" / SHARDS[0], [features(), long], root / "idx_dir" / SHARDS[0])
+    table = run(root).stdout.split(f"\n{root}: ")[0].splitlines()
+    assert all(cell_len(line) <= max(room, 1) for line in table)
+    rows = [line for line in table if re.match(r" *(train|\d)", line)]
+    if room >= 40:
+        assert len(rows) == 5
+        head = table[1].split()
+        assert ("bytes" in head) <= ("record" in head)
+        sizes = [one.size for name in SHARDS for one in places(root / "data_dir" / name)]
+        if "bytes" in head:
+            assert all(str(size) in row.split() for size, row in zip(sizes, rows, strict=True))
 
 
 def test_all_of_a_record(tmp_path: Path, run: Run) -> None:

@@ -113,6 +113,16 @@ def test_without_chafa(
     assert "a.JPEG" in capsys.readouterr().out
 
 
+def test_a_chafa_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its wheel holds Chafa's library, but not GLib's."""
+    (tmp_path / "chafa.py").write_text("raise OSError('libglib-2.0.so.0: cannot open')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "chafa")
+    assert how_to_show({"TERM": "xterm-kitty"}, None, True) is None
+    with pytest.raises(UsageError, match=r"loaded \(libglib-2.*needs GLib's library"):
+        how_to_show({"TERM": "xterm-kitty"}, True, True)
+
+
 # ---- what a terminal gets ------------------------------------------------------------------------
 
 
@@ -308,7 +318,7 @@ def test_pictures_in_a_pipe_when_asked_for(
 
 
 def test_chafa_is_not_loaded_where_nothing_is_shown() -> None:
-    assert terminal.has_chafa()
+    assert terminal.without_chafa() == ""
     code = "import sys, fastconv.pictures.terminal; print('chafa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

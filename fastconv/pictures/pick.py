@@ -140,10 +140,8 @@ class Wanted:
 
     def __init__(self, name: str, stored: Mapping[str, str], classes: Classes) -> None:
         self._name, self._stored, self._classes = name, stored, classes
-        try:
-            self._number = int(name) if name.isascii() else None
-        except ValueError:
-            self._number = None
+        is_number = name.isascii() and name.removeprefix("-").isdigit() and len(name) < 20
+        self._number = int(name) if is_number else None
         self.seen: set[str] = set()
 
     def is_met_by(self, features: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 KITTY, ITERM, SIXEL, SIGNS = "kitty", "iTerm2", "sixel", "signs"
 MISSING = "pictures in a terminal need Chafa: pip install 'fastconv[show]'; or use --sheet"
+UNUSABLE = "Chafa cannot be loaded ({}); on Linux it needs GLib's library; or use --sheet"
 CELL = 10, 20  # pixels of a cell where the terminal does not tell
 SIGNS_CELL = 8, 16
 PAPER = (255, 255, 255)
@@ -82,13 +83,15 @@ def window(fd: int) -> Window:
     return Window(columns, rows, *CELL)
 
 
-def has_chafa() -> bool:
-    """Whether Chafa is installed, with the library that it loads."""
+def without_chafa() -> str:
+    """Why there is no Chafa, and what to do; empty where there is."""
     try:
         import chafa
-    except (ImportError, OSError):
-        return False
-    return hasattr(chafa, "Canvas")
+    except ImportError:
+        return MISSING
+    except OSError as error:  # of a library that it loads
+        return UNUSABLE.format(error)
+    return "" if hasattr(chafa, "Canvas") else MISSING
 
 
 def escapes(image: Image.Image, how: str, room: Window) -> bytes:
@@ -146,7 +149,7 @@ def how_to_show(
         return None
     how = protocol(environment)
     if wanted is None:
-        return how if how and is_terminal and has_chafa() else None
-    if not has_chafa():
-        raise UsageError(MISSING)
+        return how if how and is_terminal and not without_chafa() else None
+    if why := without_chafa():
+        raise UsageError(why)
     return how or SIGNS
