@@ -180,7 +180,7 @@ def test_boxes_of_all_forms(tmp_path: Path) -> None:
 def test_coverage_is_that_of_each_cell() -> None:
     rng = np.random.default_rng(3)
     boxes = rng.random((4, 200)).astype(np.float32) * 1.2 - 0.1
-    boxes[:, :5] = [[np.nan], [0], [1], [1]]
+    boxes[:, :5] = np.array([[np.nan], [0], [1], [1]], np.float32)
     boxes[:, 5] = [0.3, 0.3, 0.3, 0.9]
     boxes[:, 6] = [0, 0, 1, 1]
     expected = np.zeros((GRID, GRID), np.int64)

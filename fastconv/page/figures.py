@@ -108,8 +108,8 @@ def images_a_class(facts: Facts, split: str) -> Figure | None:
     ordered = sorted(counts)
     ends = [values[0]["low"], values[-1]["high"]]
     if low == high:
-        caption = f"Each of {len(counts):,} classes has {low:,} images."
-        ends = [low - 3, low + 3]
+        caption = f"Each of {len(counts):,} classes has {low:,} image{'s' if low > 1 else ''}."
+        ends = [max(low - 3, 0), low + 3]
     else:
         caption = (
             f"Of {len(counts):,} classes, the smallest has {low:,} images, the largest {high:,}; "

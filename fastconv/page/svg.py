@@ -47,7 +47,7 @@ CONFIG: dict[str, Any] = {
         "gradientHorizontalMaxLength": 400,
         "symbolStrokeWidth": 0,
         "symbolSize": 110,
-        "columnPadding": 14,
+        "columnPadding": 28,
         "labelLimit": 220,
     },
     "bar": {"color": FIRST},

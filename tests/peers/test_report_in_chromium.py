@@ -212,7 +212,7 @@ def test_classes_are_searched_and_sorted_by_keyboard(browser: Any, pages: dict[s
                      "(row) => row.cells[n].textContent)"  # fmt: skip
             return list(page.evaluate(script, n))
 
-        def order(n: int) -> str | None:
+        def order(n: int) -> Any:
             return page.locator("#class-table thead th").nth(n).get_attribute("aria-sort")
 
         page.get_by_role("button", name="train").press("Enter")
