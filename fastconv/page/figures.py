@@ -360,7 +360,8 @@ def box_places(facts: Facts) -> Figure | None:
                 "color": {
                     "field": "v", "type": "quantitative",
                     "scale": {"type": "threshold", "domain": cuts, "range": HEAT},
-                    "legend": {"type": "gradient", "title": "share of boxes", "format": ".0%", "orient": "bottom",
+                    "legend": {"type": "gradient", "title": "share of boxes", "format": ".0%",
+                               "orient": "bottom",
                                "gradientLength": side, "gradientThickness": 12,
                                "gradientStrokeColor": MUTED, "labelOverlap": False},
                 },

@@ -274,7 +274,8 @@ def workers(run: dict[str, Any]) -> Figure:
                 "color": {
                     "field": "n", "type": "quantitative",
                     "scale": {"type": "threshold", "domain": cuts[1:], "range": HEAT},
-                    "legend": {"type": "gradient", "title": "images a second", "format": "~s", "orient": "bottom",
+                    "legend": {"type": "gradient", "title": "images a second", "format": "~s",
+                               "orient": "bottom",
                                "gradientLength": min(width - 60, 330), "gradientThickness": 12,
                                "gradientStrokeColor": MUTED, "labelOverlap": False},
                 },

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from playwright import sync_api as playwright
 
 import fastconv
 from fastconv.sample import make_sample
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
      if (path := shutil.which(name))), None
