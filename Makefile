@@ -1,4 +1,4 @@
-# make demo | test | torture | lint | test-peers | asan | fuzz | bench | wheel | clean
+# make demo | test | torture | lint | docs | test-peers | asan | fuzz | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -22,7 +22,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test torture test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
+.PHONY: help demo test torture docs test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
 .PHONY: test-architecture wheel clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make torture     every call to the file system failed, 200 kills, disks that fill up'
 	@echo 'make test-peers  those: what is written, read by every reader that is promised'
 	@echo 'make lint        ruff, its format, and mypy --strict'
+	@echo 'make docs        the documentation site in build/site, the manual pages in build/man; no warning passes'
 	@echo 'make asan        the tests of the compiled code, that code under AddressSanitizer and UBSan'
 	@echo 'make fuzz        the compiled code fuzzed under sanitizers, by clang; FUZZ_SECONDS=600 for each part'
 	@echo 'make fuzz-smoke  the same, a minute for each'
@@ -49,7 +50,7 @@ $(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH) $(ASAN): $(BUILT_FROM)
 $(RUN): SERVES = $(RUN)
 $(TEST): EXTRAS = [test]
 $(TEST): SERVES = $(RUN) $(TEST)
-$(DEV): EXTRAS = [test,dev]
+$(DEV): EXTRAS = [test,dev,docs]
 $(DEV): SERVES = $(RUN) $(TEST) $(DEV)
 $(PEERS): EXTRAS = [test,peers]
 $(PEERS): SERVES = $(PEERS)
@@ -98,6 +99,11 @@ lint-format: $(DEV)
 
 lint-types: $(DEV)
 	$(BIN)/python -m mypy --strict
+
+docs: $(DEV)
+	rm -rf build/site build/man
+	$(BIN)/python -m sphinx -q -E -W --keep-going -n -c docs -d build/doctrees . build/site
+	$(BIN)/python tools/make_man.py build/man
 
 test-architecture: $(TEST)
 	$(BIN)/python -m pytest -q tests/test_architecture.py

@@ -1,5 +1,7 @@
 """fastconv: image datasets to TFRecord shards and their indexes, at the speed of the disk.
 
+In one call::
+
     report = fastconv.convert(fastconv.Options(source="imagenet", out="out"))
 
 Names are loaded when they are first used, so that importing fastconv costs next to nothing.

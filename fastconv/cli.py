@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from fastconv.cli_completion import complete_paths, completion
 from fastconv.cli_diff import diff
 from fastconv.cli_options import (
     IMAGE_OPTIONS,
@@ -37,7 +38,19 @@ STOPPED_SHARDS = f"{STOPPED}; what is not whole was removed. Run the same comman
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """A group whose help has each command's whole first sentence, where click cuts it off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            rows = [(name, self.commands[name].get_short_help_str(1000)) for name in self.commands]
+            formatter.write_dl(sorted(rows))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="fastconv")
 def cli() -> None:
     """Image datasets to TFRecord shards and their indexes, at the speed of the disk.
@@ -230,11 +243,14 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
     return 0
 
 
+cli.add_command(completion)
 cli.add_command(diff)
 cli.add_command(show)
 cli.add_command(tfds_info)
 cli.add_command(verify)
 cli.add_command(report)
+for _command in cli.commands.values():
+    complete_paths(_command)
 
 
 _interrupts: list[int] = []  # signals that asked this process to end

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import re
 import subprocess
 import sys
@@ -58,7 +59,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "what a person sees": ("display",),
     "in tables": ("page", "tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_report", "cli_show", "cli_tfds", "cli_verify"),
+    "a command of its own": (
+        *("cli_completion", "cli_diff", "cli_report", "cli_show", "cli_tfds", "cli_verify"),
+    ),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -71,8 +74,8 @@ READS = {  # what is written is checked with code of its own
 }
 FACES = {
     "click": {
-        *("cli", "cli_diff", "cli_options", "cli_output", "cli_report", "cli_show", "cli_tfds"),
-        "cli_verify",
+        *("cli", "cli_completion", "cli_diff", "cli_options", "cli_output", "cli_report"),
+        *("cli_show", "cli_tfds", "cli_verify"),
     },
     "rich": {"cli_output", "display", "tables", "tables_show"},
 }
@@ -226,3 +229,21 @@ def test_importing_the_package_loads_almost_nothing() -> None:
 def test_a_worker_loads_only_what_it_uses() -> None:
     heavy = {"numpy", "PIL", "simplejpeg", "click", "rich", "tensorflow"}
     assert loaded_by("import fastconv.worker, fastconv.shard") & heavy == set()
+
+
+def test_the_picture_is_true(tmp_path: Path) -> None:
+    """It is what its tool draws; the modules in it are there, and none is above what needs it."""
+    specification = importlib.util.spec_from_file_location(
+        "draw_architecture", ROOT / "tools" / "draw_architecture.py"
+    )
+    assert specification is not None and specification.loader is not None
+    tool = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(tool)
+    tool.main(tmp_path / "drawn.svg")
+    picture = ROOT / "docs" / "images" / "architecture.svg"
+    assert (tmp_path / "drawn.svg").read_bytes() == picture.read_bytes(), "draw it again"
+    above = max(LEVEL.values()) + 1
+    for name, modules in tool.LAYERS:
+        levels = [LEVEL[module] for module in modules.split() if "…" not in module]
+        assert max(levels) < above, f"{name}: stands too low"
+        above = min(levels)

@@ -459,7 +459,12 @@ def test_strays_are_passed_by(archive: Path) -> None:
             info.type, info.size = kind, len(data) if data else 700
             if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
                 info.linkname = "t" * 200
-            tar.addfile(info, io.BytesIO(data) if data else None)
+            if data:
+                tar.addfile(info, io.BytesIO(data))
+            else:  # a header alone, whatever size it claims: Python 3.13 would refuse
+                head = info.tobuf(tarfile.PAX_FORMAT)
+                file.write(head)
+                tar.offset += len(head)
     assert listed(put(archive, file.getvalue())) == [
         ("old.xml", b"<a/>"),
         ("contiguous.xml", b"<b/>"),

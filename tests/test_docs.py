@@ -37,11 +37,13 @@ from fastconv.report import WRITTEN_WITH_SKIPS
 from fastconv.sample import make_sample
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-# Documents that code refers to already, though they are still to be written.
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+RUN = ("console", "sh", "bash", "python")  # languages of blocks that can be run
 
 FENCE = re.compile(
-    r"^(?:<!-- (?P<mark>[a-z_ ]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+    r"^(?:<!-- (?P<mark>[a-z]+(?: [a-z_]+)*(?:: [^\n]+)?) -->\n)?"
+    r"```(?P<language>[\w{}-]*)\n(?P<text>.*?)^```$",
+    re.M | re.S,
 )
 
 
@@ -228,9 +230,11 @@ def test_blocks_are_well_formed(document: Path) -> None:
     blocks = blocks_of(document)
     assert len(blocks) * 2 == len(re.findall(r"^```", text, re.M)), "a fence is not closed"
     assert len([b for b in blocks if b.mark]) == len(
-        re.findall(r"^<!-- (?:run|output)", text, re.M)
+        re.findall(r"^<!-- (?:run|output|not run)", text, re.M)
     )
     for block in blocks:
+        assert re.fullmatch(r"|run( [a-z_]+)?|output|not run: .+", block.mark), block
+        assert block.mark or block.language not in RUN, f"line {block.line}: neither run nor not"
         if block.language == "python":
             compile(block.text, f"{name_of(document)}:{block.line}", "exec")
 
@@ -297,9 +301,14 @@ def test_references_in_code_resolve() -> None:
 
 
 def test_every_document_is_in_the_index() -> None:
+    """In a list below a heading: the site's navigation is made of these (docs/conf.py)."""
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    for document in sorted((ROOT / "docs").glob("*.md")):
-        assert document.name == "index.md" or f"]({document.name})" in index, document.name
+    sections = index.partition("\n## ")[2]
+    listed = re.findall(r"^- \[[^]]+\]\(([^)#]+\.md)\)", sections, re.M)
+    documents = {(ROOT / "docs" / target).resolve() for target in listed}
+    assert len(documents) == len(listed), "a document is listed twice"
+    missing = {*DOCUMENTS} - documents - {ROOT / "docs" / "index.md"}
+    assert sorted(map(name_of, missing)) == []
 
 
 # ---- what documents list ------------------------------------------------------------------------

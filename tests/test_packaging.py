@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import BuiltinFunctionType
+from typing import Any
 
-import click
 import pytest
 
 import fastconv
@@ -47,9 +47,13 @@ def public_functions(name: str) -> Iterator[tuple[str, object]]:
             yield f"{name}.{attribute}", function
 
 
-def test_there_is_one_version() -> None:
+def project() -> dict[str, Any]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        stated = tomllib.load(file)["project"]["version"]
+        return tomllib.load(file)
+
+
+def test_there_is_one_version() -> None:
+    stated = project()["project"]["version"]
     assert fastconv.__version__ == stated == version("fastconv")
 
 
@@ -105,18 +109,6 @@ def test_the_types_are_shipped() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
-def test_commands_explain_themselves(name: str) -> None:
-    command = cli.commands[name]
-    assert command.help
-    mute = [
-        option.opts[0]
-        for option in command.params
-        if isinstance(option, click.Option) and not option.help
-    ]
-    assert mute == [], f"fastconv {name}: options without a word of help"
-
-
-@pytest.mark.parametrize("name", sorted(cli.commands))
 def test_commands_stand_in_the_readme(name: str) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(rf"\bfastconv {re.escape(name)}\b", readme)
@@ -128,3 +120,48 @@ def test_the_licence_is_there() -> None:
     assert "Version 2.0, January 2004" in licence
     for notice in ("WordNet-3.0.txt", "tensorflow-datasets-Apache-2.0.txt"):
         assert (ROOT / "fastconv/annotations/data/LICENSES" / notice).stat().st_size > 500
+
+
+def test_the_citation_is_of_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    stated = dict(re.findall(r"^([\w-]+): *(.*)$", text.partition("references:")[0], re.M))
+    about = project()["project"]
+    assert stated["cff-version"] == "1.2.0"
+    assert (stated["title"], stated["version"]) == (about["name"], about["version"])
+    assert (stated["license"], stated["type"]) == (about["license"], "software")
+    assert stated.keys() >= {"message", "authors", "abstract", "keywords"}
+
+
+def test_the_changelog_keeps_its_form() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.M)) <= kinds
+    releases = re.findall(r"^## (.+)$", text, re.M)
+    assert releases[0] == "Unreleased"
+    for release in releases[1:]:
+        assert re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", release), release
+
+
+def test_wheels_are_for_the_pythons_that_are_named() -> None:
+    settings = project()
+    oldest = int(settings["project"]["requires-python"].removeprefix(">=3."))
+    named = [
+        int(minor)
+        for line in settings["project"]["classifiers"]
+        for minor in re.findall(r"^Programming Language :: Python :: 3\.(\d+)$", line)
+    ]
+    assert named == list(range(oldest, 15))
+    built = re.findall(r"cp3(\d+)-\*", settings["tool"]["cibuildwheel"]["build"])
+    assert list(map(int, built)) == named
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    tested = re.search(r"python: \[(.*)\]", workflow)
+    assert tested is not None
+    assert [int(minor) for minor in re.findall(r"3\.(\d+)", tested[1])] == named
+
+
+def test_the_workflow_runs_what_must_pass() -> None:
+    steps = re.search(r"^for step in (.*); do$", (ROOT / ".ci" / "run").read_text(), re.M)
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    parts = re.search(r"step: \[(.*)\]", workflow)
+    assert steps is not None and parts is not None
+    assert {*parts[1].split(", "), "test"} == set(steps[1].split())
