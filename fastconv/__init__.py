@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from fastconv.example import encode_example as encode_example
     from fastconv.index import index_shards as index_shards
     from fastconv.options import Options as Options
+    from fastconv.page.write import PageReport as PageReport
+    from fastconv.page.write import write_report as write_report
     from fastconv.pictures.pick import Picker as Picker
     from fastconv.pictures.sheet import contact_sheet as contact_sheet
     from fastconv.pictures.shown import Shown as Shown
@@ -68,6 +70,8 @@ _HOMES = {
     "Picker": "pictures.pick",
     "contact_sheet": "pictures.sheet",
     "Shown": "pictures.shown",
+    "PageReport": "page.write",
+    "write_report": "page.write",
     "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",

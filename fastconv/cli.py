@@ -24,6 +24,7 @@ from fastconv.cli_options import (
     with_options,
 )
 from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_report import report
 from fastconv.cli_show import show
 from fastconv.cli_tfds import tfds_info
 from fastconv.cli_verify import verify
@@ -247,6 +248,7 @@ cli.add_command(diff)
 cli.add_command(show)
 cli.add_command(tfds_info)
 cli.add_command(verify)
+cli.add_command(report)
 for _command in cli.commands.values():
     complete_paths(_command)
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastconv import manifest as files
 from fastconv.atomic import output_error
 from fastconv.beside import asked_metadata, beside, file_names, is_as_written, with_checksums
+from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask, shard_tasks
 from fastconv.journal import Journal
 from fastconv.options import Options
@@ -19,6 +20,7 @@ from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
 from fastconv.report import ClassCounts, Report
+from fastconv.runs import Samples, read_runs, run_facts, write_runs
 from fastconv.summary import (
     class_counts,
     facts,
@@ -69,6 +71,7 @@ def _carry_out(
     header["files"] = [
         *(path for task in tasks for path in options.places.files(task.name)),
         *file_names(header),
+        files.RUNS,
         files.MANIFEST,
     ]
     kept, rewritten = _kept(out, past, tasks, options)
@@ -100,23 +103,37 @@ def _carry_out(
 
     if past and past.is_finished and not todo and is_as_written(out, beside(past.facts, labels)):
         return account(kept)[0]
+    runs = read_runs(out) if past else []
+    samples = Samples(watch)
     journal = Journal(
         out, options.places.folders, header, [journal_line(result) for result in kept.values()]
     )
+    results = dict(kept)
+
+    def note_run(finished: bool) -> None:
+        done = len(results) - len(kept)
+        this = run_facts(watch, samples, finished, workers, done, len(kept))
+        write_runs(out, [*runs, this])
+
     try:
         watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
-        results = dict(kept)
         if todo:
-            for result in write_shards(prepared, out, todo, workers, watch, recruits):
+            for result in write_shards(prepared, out, todo, workers, watch, recruits, samples):
                 results[result.task.name] = result
                 journal.add(journal_line(result))
         watch.phase("finishing")
         report, counts = account(results)
         in_order = [results[task.name] for task in tasks]
+        note_run(finished=True)
         manifest = make_manifest(prepared, header, report, in_order, counts)
         others = beside(manifest, labels)
         journal.finish(with_checksums(manifest, others), others)
         watch.phase("done")
+    except BaseException:
+        if len(results) > len(kept):  # what it did is not for nothing, if the next one goes on
+            with suppress(OSError, OutputError):
+                note_run(finished=False)
+        raise
     finally:
         journal.close()
         with suppress(OSError):  # whatever ended the job is the error to report

@@ -25,10 +25,11 @@ TOOL = f"fastconv {__version__}"
 MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
 LABELS = "labels.txt"
+RUNS = "runs.json"
 PARTIAL = ".fastconv-partial"
 FOLDERS = (DATA, INDEXES)
 OURS = re.compile(
-    r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
+    r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|runs\.json|manifest\.(json|journal)"
     r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
     r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt"
 )

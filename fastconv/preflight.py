@@ -22,8 +22,9 @@ SHARD_BYTES = 512
 # Most file systems give out space in pieces of so many bytes, of which a file's last is not full.
 BLOCK_BYTES = 4096
 FILES_A_SHARD = 2
-# The output's folders data_dir, idx_dir and the one of unfinished files; journal, labels, manifest.
-OTHER_FILES = 6
+# The output's folders data_dir, idx_dir and the one of unfinished files; journal, labels, runs,
+# manifest.
+OTHER_FILES = 7
 # An estimate by the sizes of files is good where so much of them is kept as it is: what is no JPEG
 # becomes one, of another size.
 KEPT_SHARE = 0.99

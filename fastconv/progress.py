@@ -48,6 +48,7 @@ class Watch:
         self._tell = on_progress
         self._phase = ""
         self._began = self._since = time.monotonic()
+        self.began_at = time.time()
         self.phases: dict[str, float] = {}
 
     @property

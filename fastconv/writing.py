@@ -15,6 +15,7 @@ from fastconv.prepare import Prepared
 from fastconv.progress import Watch
 from fastconv.records import class_entries, column_entries, loop_keys
 from fastconv.recruits import Recruits
+from fastconv.runs import Samples
 from fastconv.workers import SHARD_MODULE, Crew
 
 
@@ -25,9 +26,11 @@ def write_shards(
     workers: int,
     watch: Watch,
     recruits: Recruits,
+    samples: Samples | None = None,
 ) -> Iterator[ShardResult]:
     """Have shards written, and yield the result of each as it is whole under its final name, in
-    any order. Raises what write_shard raises, and WorkerError."""
+    any order. ``samples`` are taken of how far each worker is. Raises what write_shard raises, and
+    WorkerError."""
     options, dataset = prepared.options, prepared.dataset
     recipe = options.recipe
     schema, first = options.record_schema, options.first_label
@@ -76,7 +79,13 @@ def write_shards(
 
         def on_tick() -> None:
             watch.writing(board, starts, names, done, totals)
+            if samples is not None:
+                samples.take(board)
 
+        if samples is not None:
+            samples.take(board)
         for _, result in crew.run(tasks, on_tick):
             done += 1  # on_tick reads it
             yield result
+        if samples is not None:
+            samples.take(board, last=True)

@@ -21,7 +21,7 @@ READERS = {
     "timm": "timm",
     "tf-models-official": "official",
 }
-# What these load: PyTorch, and for the official models the rest.
+# What these load: PyTorch, and for the official models the rest; and what opens the report.
 BESIDE = {
     "torch": "torch",
     "tf_keras": "tf_keras",
@@ -29,6 +29,8 @@ BESIDE = {
     "matplotlib": "matplotlib",
     "opencv-python-headless": "cv2",
     "pycocotools": "pycocotools",
+    "playwright": "playwright",
+    "axe-playwright-python": "axe_playwright_python",
 }
 
 

@@ -68,7 +68,7 @@ def test_the_need_is_what_is_taken(jpegs: Path, tmp_path: Path, shards: int) -> 
     fastconv.convert(prepared.options)
     files = [path for path in out.rglob("*") if path.is_file()]
     taken = sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in files)
-    spare = shards * (2 * BLOCK + 512) + 7 * BLOCK + 0.02 * taken
+    spare = shards * (2 * BLOCK + 512) + 8 * BLOCK + 0.02 * taken
     assert need.exact and taken <= need.bytes <= taken + spare
     # Besides files, and OUT, which is there: three folders and the journal.
     assert need.files == len(files) + 4
@@ -81,12 +81,12 @@ def test_the_need_of_what_is_left(jpegs: Path, tmp_path: Path) -> None:
         preflight.need_of([plan], recipe),
         preflight.need_of([plan], recipe, set(plan.shard_names)),
     )
-    assert (nothing.bytes, nothing.files) == (6 * BLOCK, 6)
+    assert (nothing.bytes, nothing.files) == (7 * BLOCK, 7)
     parts = [
         preflight.need_of([plan], recipe, set(plan.shard_names) - {name})
         for name in plan.shard_names
     ]
-    assert {part.files for part in parts} == {8}
+    assert {part.files for part in parts} == {9}
     assert abs(sum(part.bytes - nothing.bytes for part in parts) + nothing.bytes - whole.bytes) < 10
     assert min(part.bytes for part in parts) > whole.bytes / 6
 
@@ -185,9 +185,9 @@ def test_what_an_overwriting_job_frees(tmp_path: Path, jpegs: Path) -> None:
     fastconv.convert(Options(source=jpegs, out=out, train_shards=3))
     (out / "mine").write_bytes(bytes(100_000))
     files = [path for path in out.rglob("*") if path.is_file() and path.name != "mine"]
-    assert manifest.removable(out) == (sum(512 * p.stat().st_blocks for p in files), 8)
+    assert manifest.removable(out) == (sum(512 * p.stat().st_blocks for p in files), 9)
     os.link(out / "labels.txt", out / "data_dir" / "another name")
-    assert manifest.removable(out)[1] == 7
+    assert manifest.removable(out)[1] == 8
     (out / "manifest.json").write_text("damaged")
     assert manifest.removable(out) == (0, 0)
 
@@ -215,7 +215,7 @@ def test_a_disk_with_just_the_bytes(jpegs: Path, tmp_path: Path, pages: int) -> 
     done = on_its_own_disk(f"size={size}", out, *words)
     if pages == 0:
         assert done.returncode == 0, done.stderr
-        assert len(listed(done)) == 10
+        assert len(listed(done)) == 11
         return
     assert done.returncode == 4
     assert done.stderr.splitlines()[-1] == (
@@ -231,14 +231,14 @@ def test_a_disk_with_just_the_files(jpegs: Path, tmp_path: Path, fewer: int) -> 
     out = tmp_path / "disk"
     words = ("shards", jpegs, "--out", out, "--train-shards", 4)
     _, needed = needs(jpegs, out, train_shards=4)
-    assert needed == 14
+    assert needed == 15
     done = on_its_own_disk(f"size=64m,nr_inodes={needed + 1 - fewer}", out, *words)  # and its root
     if not fewer:
         assert done.returncode == 0, done.stderr
         return
     assert done.returncode == 4
     assert (
-        f"{out}: 14 files are needed, and the file system has 13 left. Free 1 files" in done.stderr
+        f"{out}: 15 files are needed, and the file system has 14 left. Free 1 files" in done.stderr
     )
     assert listed(done) == []
     out.rmdir()
@@ -290,7 +290,7 @@ def test_an_old_output_stays_where_the_new_one_does_not_fit(jpegs: Path, tmp_pat
     )  # fmt: skip
     assert done.returncode == 4 and "are needed, and" in done.stderr
     assert sorted(map(os.path.basename, listed(done))) == [
-        "labels.txt", "manifest.json", "train-00000-of-00001", "train-00000-of-00001",
+        "labels.txt", "manifest.json", "runs.json", "train-00000-of-00001", "train-00000-of-00001",
     ]  # fmt: skip
 
 

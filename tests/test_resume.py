@@ -32,7 +32,9 @@ def options(source: Path, out: Path, **more: Any) -> fastconv.Options:
 
 
 def everything(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    """All files but runs.json, which is another after each run."""
+    files = (p for p in out.rglob("*") if p.is_file() and p.name != "runs.json")
+    return {str(p.relative_to(out)): p.read_bytes() for p in files}
 
 
 class Ended(Exception):

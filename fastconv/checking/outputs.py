@@ -12,7 +12,7 @@ import crc32c
 from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
 from fastconv.layout import DATA, INDEXES, Layout
-from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST, root_of
+from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST, RUNS, root_of
 from fastconv.past import Past, read_past
 from fastconv.regular import content
 from fastconv.tfds import is_metadata
@@ -20,7 +20,7 @@ from fastconv.tfds import is_metadata
 NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.S)
 TFRECORD = re.compile(r".*\.tfrecords?(\b.*)?", re.S)
 # Beside an output's folder of shards these are no shards.
-OTHERS = (LABELS, MANIFEST, JOURNAL)
+OTHERS = (LABELS, MANIFEST, JOURNAL, RUNS)
 
 
 @dataclass(slots=True)

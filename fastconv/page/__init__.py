@@ -1,0 +1,1 @@
+"""A page that says what an output holds: `write_report`."""
