@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,14 +38,20 @@ def labels_text(labels: Iterable[str]) -> bytes:
 class Journal:
     """The journal of a running job. All methods raise OutputError where the disk refuses."""
 
-    def __init__(self, out: Path, header: dict[str, Any], done: Iterable[dict[str, Any]]) -> None:
-        """Make the folders of an output and begin its journal, with the lines of what is ``done``
+    def __init__(
+        self,
+        out: Path,
+        header: dict[str, Any],
+        done: Iterable[dict[str, Any]],
+        folders: Sequence[str] = FOLDERS,
+    ) -> None:
+        """Make the ``folders`` of an output and begin its journal, with the lines of what is ``done``
         already. A manifest that is there goes: the job is not finished, or not any more."""
         self._out = out
         path = out / JOURNAL
         try:
             remove_partial(out)  # of a job that was killed
-            for name in (*FOLDERS, PARTIAL):
+            for name in (*folders, PARTIAL):
                 (out / name).mkdir(parents=True, exist_ok=True)
             sync_folder(out.parent)
             write_file(path, b"".join(map(_encoded, [header, *done])), out / PARTIAL / JOURNAL)
@@ -57,10 +63,10 @@ class Journal:
         except OSError as error:
             raise output_error(error.filename or out, error) from None
 
-    def add(self, line: dict[str, Any]) -> None:
-        """Append a line, and have it on disk before returning."""
+    def add(self, *lines: dict[str, Any]) -> None:
+        """Append lines, and have them on disk before returning."""
         try:
-            write_whole(self._file.fileno(), _encoded(line))
+            write_whole(self._file.fileno(), b"".join(map(_encoded, lines)))
             os.fsync(self._file.fileno())
         except OSError as error:
             raise output_error(self._out / JOURNAL, error) from None

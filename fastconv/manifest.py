@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
 LABELS = "labels.txt"
 PARTIAL = ".fastconv-partial"
+# What an output is, where its manifest says so; shards' manifests do not.
+RAW = "raw"
+CALLED = {None: "shards, written by `fastconv shards`", RAW: "class folders, by `fastconv raw`"}
 DATA, INDEXES = FOLDERS = ("data_dir", "idx_dir")
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
@@ -84,8 +88,21 @@ def _are_ours(names: object) -> bool:
     )
 
 
-def parse(path: Path, data: bytes) -> dict[str, Any]:
-    """A manifest, or a journal's first line. OutputError where it is none of fastconv's."""
+def kind_of(out: Path) -> str | None:
+    """What kind of output the journal or the manifest in `out` says that it holds; None for shards,
+    and where nothing is known."""
+    for name in (JOURNAL, MANIFEST):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            data = content(out / name)
+            value = json.loads(data.partition(b"\n")[0] if name == JOURNAL else data)
+            if isinstance(value, dict) and isinstance(value.get("kind"), str):
+                return str(value["kind"])
+    return None
+
+
+def parse(path: Path, data: bytes, kind: str | None = None) -> dict[str, Any]:
+    """A manifest, or a journal's first line, of an output of this kind. OutputError where it is none
+    of fastconv's, or of an output of another kind."""
     try:
         try:
             value: dict[str, Any] = json.loads(data)
@@ -99,6 +116,12 @@ def parse(path: Path, data: bytes) -> dict[str, Any]:
             f"{path}: cannot be understood ({error}), so nothing here is overwritten; remove the "
             f"folder yourself, or choose another with --out"
         ) from None
+    if value.get("kind") != kind:
+        held = CALLED.get(value.get("kind"), f"an output of kind {value.get('kind')}")
+        raise OutputError(
+            f"{path}: says that this folder holds {held}, which is not replaced; remove the folder "
+            f"yourself, or choose another with --out"
+        )
     return value
 
 
@@ -164,11 +187,17 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
 
 
 def remove_partial(out: Path) -> None:
-    """Remove unfinished files, ours by their folder's name."""
+    """Remove unfinished files, and folders of them, ours by their folder's name."""
     folder = out / PARTIAL
     with contextlib.suppress(FileNotFoundError):
+        if folder.is_symlink():  # what it leads to is not ours
+            folder.unlink()
+            return
         for entry in folder.iterdir():
-            entry.unlink()
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
         folder.rmdir()
 
 

@@ -35,11 +35,16 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the records are made of, the images' own bytes left out."""
-        sha = hashlib.sha256()
-        classes = self.dataset.classes
-        for text in (*classes.names, *classes.texts, *(p.catalog.digest() for p in self.plans)):
-            sha.update(text.encode("utf-8", "surrogateescape") + b"\0")
-        return sha.hexdigest()
+        return fingerprint_of(self.dataset)
+
+
+def fingerprint_of(dataset: Dataset) -> str:
+    """SHA-256 of a dataset's classes and images, their own bytes left out."""
+    sha = hashlib.sha256()
+    classes = dataset.classes
+    for text in (*classes.names, *classes.texts, *(c.digest() for c in dataset.catalogs)):
+        sha.update(text.encode("utf-8", "surrogateescape") + b"\0")
+    return sha.hexdigest()
 
 
 def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
@@ -68,11 +73,12 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
             shards = default_shard_count(catalog, len(dataset.classes), image_bytes)
         plans.append(plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes))
     if options.on_error == "stop":
-        _refuse_what_would_be_skipped(dataset)
+        refuse_what_would_be_skipped(dataset)
     return Prepared(options, dataset, tuple(plans), checked)
 
 
-def _refuse_what_would_be_skipped(dataset: Dataset) -> None:
+def refuse_what_would_be_skipped(dataset: Dataset) -> None:
+    """InputError for an image without a label, or boxes that cannot be used."""
     for catalog in dataset.catalogs:
         if catalog.unlabelled:
             labels = "give --validation-labels, " if catalog.split == "validation" else ""

@@ -22,7 +22,7 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 # The lowest first. A new module is put where it belongs, by hand.
 LAYERS: dict[str, tuple[str, ...]] = {
     "compiled": (
-        *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_resample"),
+        *("_columns", "_frames", "_jpeg", "_members", "_process", "_raw", "_reader", "_resample"),
         *("_shard", "_tar", "_tfrecord", "_verify"),
     ),
     "ground": (
@@ -44,11 +44,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "checked": ("checking",),
-    "the whole": ("conversion", "repair"),
+    "the whole": ("conversion", "folders", "repair"),
     "what a person sees": ("display",),
     "in tables": ("tables",),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_verify"),
+    "a command of its own": ("cli_diff", "cli_raw", "cli_verify"),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -60,7 +60,7 @@ READS = {  # what is written is checked with code of its own
     *("_frames", "_reader", "_verify", "checking", "comparison", "reader"),
 }
 FACES = {
-    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_verify"},
+    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_raw", "cli_verify"},
     "rich": {"cli_output", "display", "tables"},
 }
 LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}

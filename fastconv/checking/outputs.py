@@ -11,7 +11,7 @@ import crc32c
 
 from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
-from fastconv.manifest import DATA, FORMAT, INDEXES, JOURNAL, LABELS, MANIFEST
+from fastconv.manifest import DATA, FORMAT, INDEXES, JOURNAL, LABELS, MANIFEST, RAW, kind_of
 from fastconv.past import Past, read_past
 from fastconv.regular import content
 
@@ -56,6 +56,11 @@ def look_at(path: Path) -> Output:
         raise InputError(f"{path}: {'is no file or folder' if path.exists() else 'does not exist'}")
     if path.name == DATA and not (path / DATA).is_dir():
         path = path.absolute().parent
+    if kind_of(path) == RAW:
+        raise InputError(
+            f"{path}: holds class folders, by `fastconv raw`, and no shards; the same command, run "
+            f"again, checks the names and sizes of their files"
+        )
     has_data = (path / DATA).is_dir()
     folder = path / DATA if has_data else path
     found: dict[str, Path | None] = {file.name: file for file in _files(folder)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
-from fastconv.manifest import DATA, INDEXES
+from fastconv.manifest import DATA, INDEXES, RAW, kind_of
 from fastconv.reader import read_records
 from fastconv.regular import regular
 
@@ -54,6 +54,11 @@ def open_side(given: str | Path) -> Dataset:
     try:
         root = Path(given).expanduser()
         if root.is_dir():
+            if kind_of(root) == RAW:
+                raise InputError(
+                    f"{root}: holds class folders, by `fastconv raw`, and no records; compare "
+                    f"folders with diff -r"
+                )
             return _folder(root)
         size = root.stat().st_size
         os.close(regular(str(root), os.O_RDONLY))
