@@ -28,7 +28,7 @@ LABELS = "labels.txt"
 PARTIAL = ".fastconv-partial"
 # What an output is, where its manifest says so; shards' manifests do not.
 RAW = "raw"
-CALLED = {None: "shards, written by `fastconv shards`", RAW: "class folders, by `fastconv raw`"}
+CALLED = {None: "shards, by `fastconv shards`", RAW: "class folders, by `fastconv raw`"}
 DATA, INDEXES = FOLDERS = ("data_dir", "idx_dir")
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
@@ -101,8 +101,8 @@ def kind_of(out: Path) -> str | None:
 
 
 def parse(path: Path, data: bytes, kind: str | None = None) -> dict[str, Any]:
-    """A manifest, or a journal's first line, of an output of this kind. OutputError where it is none
-    of fastconv's, or of an output of another kind."""
+    """A manifest, or a journal's first line, of an output of this kind. OutputError where it is
+    none of fastconv's, or of an output of another kind."""
     try:
         try:
             value: dict[str, Any] = json.loads(data)

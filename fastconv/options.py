@@ -129,8 +129,8 @@ class FolderOptions(SourceOptions):
     """Class folders of a dataset, for fastconv.write_folders.
 
     ``links``: make symbolic links onto the images of a source that is folders, in place of files.
-    ``workers`` of None is every core that the process may use. Where ``out`` holds what the same job
-    left when it was ended, ``resume`` goes on from there. ``on_error``, ``check_archives`` and
+    ``workers`` of None is every core that the process may use. Where ``out`` holds what the same
+    job left when it was ended, ``resume`` goes on from there. ``on_error``, ``check_archives`` and
     ``space_check`` are as in Options. Raises UsageError for values that cannot be met.
     """
 

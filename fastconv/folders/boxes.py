@@ -72,9 +72,7 @@ def _shared_stems(catalogs: Sequence[Catalog]) -> set[bytes]:
 
 def _unfit(name: bytes, boxes: FloatArray) -> str:
     if UNFIT.search(name):
-        return (
-            "a line of boxes.csv cannot hold its name, for a comma, a blank or another sign in it"
-        )
+        return "a line of boxes.csv cannot hold its name, for a comma or a blank in it"
     try:
         name.decode()
     except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from dataclasses import dataclass
@@ -57,10 +58,8 @@ def open_folder(path: Path, name: str, inside: int | None = None, make: bool = F
     is not there, unless it is to be made."""
     try:
         if make:
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.mkdir(encoded(name), dir_fd=inside)
-            except FileExistsError:
-                pass
         return os.open(encoded(name), FOLDER, dir_fd=inside)
     except OSError as error:
         if error.errno in NO_FOLDER:

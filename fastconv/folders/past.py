@@ -33,8 +33,8 @@ class Past:
 
 
 def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
-    """What there is to go on from; None where `out` is empty. ``facts`` are those of the job that is
-    to be done, all of them or those that are known so far.
+    """What there is to go on from; None where `out` is empty. ``facts`` are those of the job that
+    is to be done, all of them or those that are known so far.
 
     Raises OutputError where `out` holds anything else, or what another job wrote, naming the
     difference.

@@ -26,9 +26,11 @@ def plan_parts(
     part_bytes: int = PART_BYTES,
     part_images: int = PART_IMAGES,
 ) -> tuple[tuple[SplitPlan, ...], tuple[Part, ...]]:
-    """Each split's images by class and place in the source, cut into parts of about `part_bytes` and
-    `part_images` at the most; rows are counted through the splits."""
-    plans, parts, first = [], [], 0
+    """Each split's images by class and place in the source, cut into parts of about `part_bytes`
+    and `part_images` at the most; rows are counted through the splits."""
+    plans: list[SplitPlan] = []
+    parts: list[Part] = []
+    first = 0
     for catalog in catalogs:
         # Of folders all offsets are 0: their images stay in the order of their names.
         order = np.lexsort((catalog.offset, catalog.container, catalog.klass)).astype(np.int64)
@@ -55,8 +57,8 @@ def plan_parts(
 
 
 def check_names(catalogs: Sequence[Catalog], classes: Classes) -> None:
-    """InputError for a class or an image whose name can be no folder's or file's, and for two images
-    that would be one file."""
+    """InputError for a class or an image whose name can be no folder's or file's, and for two
+    images that would be one file."""
     for catalog in catalogs:
         for klass in np.flatnonzero(catalog.class_counts(len(classes))).tolist():
             reason = _unsafe(encoded(classes.names[klass]))
@@ -121,8 +123,8 @@ def _where(catalog: Catalog, row: int) -> str:
 
 
 def with_real_paths(catalogs: Sequence[Catalog]) -> tuple[Catalog, ...]:
-    """The catalogs with their folders' paths absolute and free of links, as links are to lead there.
-    InputError where images are in an archive, onto which no link can lead."""
+    """The catalogs with their folders' paths absolute and free of links, as links are to lead
+    there. InputError where images are in an archive, onto which no link can lead."""
     done = []
     for catalog in catalogs:
         used = set(np.unique(catalog.container).tolist())

@@ -60,7 +60,7 @@ class Prepared:
         return sum(part.bytes for part in self.parts)
 
     def facts(self) -> dict[str, Any]:
-        """What the manifest says before anything is written: nothing that differs from run to run."""
+        """What the manifest says before anything is written; nothing differs from run to run."""
         names = self.dataset.classes.names
         return {
             "format": FORMAT,
@@ -126,8 +126,8 @@ def prepare(options: FolderOptions, watch: Watch, to_write: bool = True) -> Prep
     boxes, count, unfit = boxes_csv(dataset.catalogs, dataset.classes)
     if unfit and options.on_error == "stop":
         raise InputError(
-            f"{unfit[0][0]}: {unfit[0][1]} (of such images there are {len(unfit):,}); rename it, or "
-            f"leave such boxes out of {BOXES} with --on-error skip"
+            f"{unfit[0][0]}: {unfit[0][1]} (of such images there are {len(unfit):,}); rename it, "
+            f"or leave such boxes out of {BOXES} with --on-error skip"
         )
     dataset = replace(dataset, bad_boxes=(*dataset.bad_boxes, *unfit))
     plans, parts = plan_parts(dataset.catalogs, dataset.classes)

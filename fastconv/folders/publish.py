@@ -7,7 +7,6 @@ are on disk, too, which is when the next parts' data is.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -140,19 +139,14 @@ class Publisher:
     def _sync_files(self, part: Part) -> None:
         folder = os.open(str(part.number), FOLDER, dir_fd=self._partial)
         try:
-            for name in os.listdir(folder):
-                with contextlib.suppress(FileNotFoundError):
-                    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-                    try:
-                        file = os.open(name, flags, dir_fd=folder)
-                    except OSError:
-                        if os.readlink(name, dir_fd=folder):  # which has no data of its own
-                            continue
-                        raise
-                    try:
-                        os.fsync(file)
-                    finally:
-                        os.close(file)
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+            for name in names:  # links have no data of their own
+                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+                try:
+                    os.fsync(file)
+                finally:
+                    os.close(file)
             _sync_folder(folder)
         finally:
             os.close(folder)
@@ -178,7 +172,9 @@ class Publisher:
             try:
                 folder = open_folder(path, part.klass, inside, make=True)
                 try:
-                    for file in os.listdir(source):
+                    with os.scandir(source) as entries:
+                        names = [entry.name for entry in entries]
+                    for file in names:
                         path = self._out / part.split / part.klass / file
                         os.rename(file, file, src_dir_fd=source, dst_dir_fd=folder)
                 finally:

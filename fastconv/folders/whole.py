@@ -36,11 +36,11 @@ PIECES = "class folders"
 
 
 def write_folders(options: FolderOptions, on_progress: OnProgress | None = None) -> FolderReport:
-    """Write a dataset's class folders with their labels, boxes and a manifest, or go on with doing so
-    where an earlier run of the same job ended.
+    """Write a dataset's class folders with their labels, boxes and a manifest, or go on with doing
+    so where an earlier run of the same job ended.
 
-    ``on_progress`` is called as by fastconv.convert. A file has its name in a class folder only when
-    all of it is on disk. Raises UsageError, InputError, OutputError (WorkerError among them), and
+    ``on_progress`` is called as by fastconv.convert. A file has its name in a class folder only
+    when all of it is on disk. Raises UsageError, InputError, OutputError (WorkerError among them), and
     KeyboardInterrupt.
     """
     watch = Watch(on_progress, PIECES)
@@ -85,9 +85,9 @@ def _carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> FolderRe
         files.LABELS: labels_text(labels),
         **({BOXES: prepared.boxes} if prepared.boxes else {}),
     }
-    if past and past.is_finished and not todo:
-        if all(_holds(out / name, data) for name, data in beside.items()):
-            return report
+    is_finished = past is not None and past.is_finished and not todo
+    if is_finished and all(_holds(out / name, data) for name, data in beside.items()):
+        return report
     claimed = [{"part": part_line(part)} for part in parts if part.number in kept]
     journal = Journal(out, header, claimed, ())
     try:

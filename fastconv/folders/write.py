@@ -27,8 +27,8 @@ def open_job(
 
 
 class Writer:
-    """Fills the folder ``partial``/<number of the part>, which must not be there yet. The files have
-    their names in it; giving them their places is the parent's."""
+    """Fills the folder ``partial``/<number of the part>. The files have their names in it; giving
+    them their places is the parent's."""
 
     def __init__(self, job: Job, board: memoryview, out: Path, partial: Path) -> None:
         self._job, self._board, self._out, self._partial = job, board, out, partial

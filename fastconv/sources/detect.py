@@ -18,7 +18,7 @@ BOX_NAMES = ("imagenet_2012_bounding_boxes.csv", "bounding_boxes", "boxes.csv")
 LABEL_NAMES = ("imagenet_2012_validation_synset_labels.txt", "LOC_val_solution.csv")
 SYNSET_NAMES = ("imagenet_lsvrc_2015_synsets.txt", "LOC_synset_mapping.txt")
 TEXT_NAMES = ("imagenet_metadata.txt", "LOC_synset_mapping.txt")
-# `fastconv raw` leaves the class list beside its manifest. Elsewhere files of this name are anything.
+# What `fastconv raw` leaves beside its manifest. Elsewhere, files of this name are anything.
 OWN_SYNSETS, OWN_MANIFEST = "labels.txt", "manifest.json"
 
 
