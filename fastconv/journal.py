@@ -46,7 +46,8 @@ class Journal:
         folders: Sequence[str] = FOLDERS,
     ) -> None:
         """Make the ``folders`` of an output and begin its journal, with the lines of what is
-        ``done`` already. A manifest that is there goes: the job is not finished, or not any more."""
+        ``done`` already. A manifest that is there goes: the job is not finished, or not any
+        more."""
         self._out = out
         path = out / JOURNAL
         try:

@@ -77,10 +77,8 @@ def _unfit(name: bytes, boxes: FloatArray) -> str:
         name.decode()
     except UnicodeDecodeError:
         return "a line of boxes.csv cannot hold its name, which is not UTF-8"
-    xmin, ymin, xmax, ymax = boxes.T
-    if not (
-        (xmin >= 0) & (xmin < xmax) & (xmax <= 1) & (ymin >= 0) & (ymin < ymax) & (ymax <= 1)
-    ).all():
+    low, high = boxes[:, :2], boxes[:, 2:]
+    if not ((low >= 0) & (low < high) & (high <= 1)).all():
         return "has a box without an extent"
     return ""
 

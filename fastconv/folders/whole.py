@@ -40,8 +40,8 @@ def write_folders(options: FolderOptions, on_progress: OnProgress | None = None)
     so where an earlier run of the same job ended.
 
     ``on_progress`` is called as by fastconv.convert. A file has its name in a class folder only
-    when all of it is on disk. Raises UsageError, InputError, OutputError (WorkerError among them), and
-    KeyboardInterrupt.
+    when all of it is on disk. Raises UsageError, InputError, OutputError (WorkerError among
+    them), and KeyboardInterrupt.
     """
     watch = Watch(on_progress, PIECES)
     with started_ahead(options.workers) as recruits:
