@@ -137,13 +137,15 @@ def what_is_amiss(out: Path, parts: Sequence[Part], due: Callable[[Part], Due]) 
 
 
 def _names(folder: int) -> set[bytes]:
-    return {os.fsencode(name) for name in os.listdir(folder) if not name.startswith(".")}
+    with os.scandir(folder) as entries:
+        return {os.fsencode(entry.name) for entry in entries}
 
 
 def _refuse(folder: Path, strangers: Collection[bytes]) -> None:
-    if strangers:
+    shown = [name for name in strangers if not name.startswith(b".")]
+    if shown:
         raise OutputError(
-            f"{folder / text(min(strangers))}: is none of this job's, and who reads the class "
+            f"{folder / text(min(shown))}: is none of this job's, and who reads the class "
             f"folders would take it for an image or a class; move it away"
         )
 
@@ -158,8 +160,6 @@ def _found(path: Path, name: str, inside: int) -> dict[bytes, Form | None]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue
                 form: Form | None = None
                 if entry.is_symlink():
                     form = os.fsencode(os.readlink(entry.name, dir_fd=folder))

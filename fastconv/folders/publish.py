@@ -23,6 +23,7 @@ from fastconv.manifest import PARTIAL
 # So much is waited for before the disk is: each wait costs as much as some files.
 BATCH_BYTES = 1 << 30
 BATCH_SECONDS = 2.0
+LEAVE_SECONDS = 0.5
 
 
 class Publisher:
@@ -49,12 +50,13 @@ class Publisher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._acting:
+            self._stopped = True
         with self._changed:
             self._closing = True
             self._changed.notify()
         # A thread that waits for the disk is left to itself: it finds that it was stopped.
-        with self._acting:
-            self._stopped = True
+        self._thread.join(LEAVE_SECONDS)
         if not self._thread.is_alive():
             for folder in (*self._splits.values(), self._partial, self._root):
                 os.close(folder)
@@ -87,7 +89,8 @@ class Publisher:
             named: list[Part] = []
             while True:
                 batch = self._batch()
-                self._sync(batch, named)
+                if not self._stopped:
+                    self._sync(batch, named)
                 with self._acting:
                     if self._stopped:
                         return
