@@ -29,6 +29,8 @@ cdef extern from "plan_impl.h":
         const int64_t *label
         const int64_t *block_start
         const uint8_t *block
+        const int64_t *extra_start
+        const uint8_t *extra
 
 cdef extern from "source_impl.h":
     ctypedef struct fc_source:
@@ -102,7 +104,7 @@ cdef class ShardLoop:
     names as bytes, nine in the order of keep_impl.h, b"" for what it leaves out; `board` is int64
     of BOARD_SLOTS, shared with whoever watches. `limits` names, as fc_limits does, which whole
     JPEGs run() stops at; with `gray_block`, grayscale images have their class's entries that many
-    rows further on.
+    rows further on. Where there is a column `extra`, its entries end a row's record.
     """
 
     cdef fc_keep keep
@@ -135,6 +137,9 @@ cdef class ShardLoop:
         plan.label = int64s(columns, "label")
         plan.block_start = int64s(columns, "block_start")
         plan.block = octets(columns, "block")
+        if "extra" in columns:
+            plan.extra_start = int64s(columns, "extra_start")
+            plan.extra = octets(columns, "extra")
         for i in range(FC_KEYS):
             self.keep.schema.key[i] = <const char *>(<bytes>keys[i])
             self.keep.schema.key_bytes[i] = len(<bytes>keys[i])

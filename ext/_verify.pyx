@@ -18,7 +18,7 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef extern from "example_reader_impl.h":
     enum:
-        FC_EXAMPLE_OK
+        FC_EXAMPLE_OK, FC_KIND_BYTES, FC_KIND_FLOAT, FC_KIND_INT64
     ctypedef struct fc_span:
         int64_t at, bytes
     ctypedef struct fc_feature:
@@ -33,7 +33,16 @@ cdef extern from "example_reader_impl.h":
     int fc_example_read(fc_example *e, const uint8_t *payload, size_t bytes) nogil
 
 cdef extern from "verify_impl.h":
+    enum:
+        FC_RULE_KEYS
+    ctypedef struct fc_key:
+        const char *name
+        size_t bytes
+        int kind, single
     ctypedef struct fc_rules:
+        fc_key keys[15]
+        const fc_key *added
+        size_t added_count
         int64_t first_label, classes
         const uint8_t *names
         const int64_t *name_start
@@ -99,15 +108,36 @@ def outline(const uint8_t[::1] payload not None):
         fc_example_free(&e)
 
 
+cdef dict KINDS = {"bytes": FC_KIND_BYTES, "float": FC_KIND_FLOAT, "int64": FC_KIND_INT64}
+
+
 cdef class Rules:
-    """What slim's records must hold: labels from ``first_label`` on, each with its class's name."""
+    """What records must hold: labels from ``first_label`` on, each with its class's name.
+
+    ``keys``: slim's features in the order of fastconv.checking.rules.KINDS, as (stored name, kind,
+    whether it has one value), the name b"" where the schema leaves one out; ``added``: further ones.
+    """
 
     cdef fc_rules rules
     cdef bytes _names
+    cdef list _keys
+    cdef fc_key *_added
     cdef int64_t *_starts
     cdef int64_t _boxes
 
-    def __cinit__(self, int64_t first_label, list names):
+    def __cinit__(self, int64_t first_label, list names, list keys, list added):
+        if len(keys) != FC_RULE_KEYS:
+            raise ValueError("slim has fifteen features")
+        self._keys = keys + added  # whose names are pointed to
+        self._added = <fc_key *>calloc(len(added) + 1, sizeof(fc_key))
+        if self._added == NULL:
+            raise MemoryError
+        for i, key in enumerate(keys):
+            self.rules.keys[i] = self._key(key)
+        for i, key in enumerate(added):
+            self._added[i] = self._key(key)
+        self.rules.added = self._added
+        self.rules.added_count = len(added)
         self._names = b"".join(names)
         self._starts = <int64_t *>calloc(len(names) + 1, sizeof(int64_t))
         self.rules.records = <int64_t *>calloc(len(names) + 1, sizeof(int64_t))
@@ -122,8 +152,17 @@ cdef class Rules:
         self.rules.boxes = &self._boxes
 
     def __dealloc__(self):
+        free(self._added)
         free(self._starts)
         free(self.rules.records)
+
+    cdef fc_key _key(self, tuple key):
+        cdef fc_key made
+        made.name = <const char *>(<bytes>key[0])
+        made.bytes = len(<bytes>key[0])
+        made.kind = KINDS[key[1]]
+        made.single = key[2]
+        return made
 
     def hold(self, const uint8_t[::1] payload not None):
         """Whether a record is as it must be."""

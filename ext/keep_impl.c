@@ -84,6 +84,11 @@ static int64_t block_of(const fc_keep *k, int64_t row, int gray)
     return k->source.plan.klass[row] + (gray ? k->gray_block : 0);
 }
 
+static size_t extra_bytes(const fc_plan *plan, int64_t row)
+{
+    return plan->extra_start ? (size_t)(plan->extra_start[row + 1] - plan->extra_start[row]) : 0;
+}
+
 static size_t size_rest(const fc_keep *k, int64_t row, const fc_stored *is)
 {
     const fc_plan *plan = &k->source.plan;
@@ -96,7 +101,8 @@ static size_t size_rest(const fc_keep *k, int64_t row, const fc_stored *is)
     n += size_int(s, FC_KEY_HEIGHT, is->height) + size_int(s, FC_KEY_WIDTH, is->width);
     for (int key = FC_KEY_XMIN; key <= FC_KEY_YMAX; key++)
         n += size_floats(s, key, is->boxes);
-    return n + size_repeated(s, FC_KEY_BOX_LABEL, plan->label[plan->klass[row]], is->boxes);
+    n += size_repeated(s, FC_KEY_BOX_LABEL, plan->label[plan->klass[row]], is->boxes);
+    return n + extra_bytes(plan, row);
 }
 
 static uint8_t *put_rest(uint8_t *p, const fc_keep *k, int64_t row, const fc_stored *is)
@@ -117,7 +123,11 @@ static uint8_t *put_rest(uint8_t *p, const fc_keep *k, int64_t row, const fc_sto
     p = put_int(p, s, FC_KEY_WIDTH, is->width);
     for (int key = FC_KEY_XMIN; key <= FC_KEY_YMAX; key++)
         p = put_floats(p, s, key, is->box + (key - FC_KEY_XMIN), is->boxes);
-    return put_repeated(p, s, FC_KEY_BOX_LABEL, plan->label[plan->klass[row]], is->boxes);
+    p = put_repeated(p, s, FC_KEY_BOX_LABEL, plan->label[plan->klass[row]], is->boxes);
+    size_t extra = extra_bytes(plan, row);
+    if (extra)
+        memcpy(p, plan->extra + plan->extra_start[row], extra);
+    return p + extra;
 }
 
 /* ---- encoding: the image's entry comes first, so that its bytes can be read into place ---- */

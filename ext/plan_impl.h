@@ -22,5 +22,7 @@ typedef struct {
                                       classes, where images are described as they are stored,
                                       stand the ones for grayscale images */
     const uint8_t *block;
+    const int64_t *extra_start;    /* CSR of further entries of each row; NULL where there are none */
+    const uint8_t *extra;
 } fc_plan;
 #endif

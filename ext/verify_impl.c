@@ -36,51 +36,42 @@ int fc_jpeg_sides(const uint8_t *p, size_t bytes, int64_t *height, int64_t *widt
     return 0;
 }
 
-enum {
-    HEIGHT, WIDTH, COLORSPACE, CHANNELS, FORMAT, LABEL, SYNSET, TEXT, FILENAME, ENCODED,
-    XMIN, YMIN, XMAX, YMAX, BOX_LABEL, KEYS
-};
-
-static const struct {
-    const char *name;
-    int kind;
-} keys[KEYS] = {
-    [HEIGHT] = {"image/height", FC_KIND_INT64},
-    [WIDTH] = {"image/width", FC_KIND_INT64},
-    [COLORSPACE] = {"image/colorspace", FC_KIND_BYTES},
-    [CHANNELS] = {"image/channels", FC_KIND_INT64},
-    [FORMAT] = {"image/format", FC_KIND_BYTES},
-    [LABEL] = {"image/class/label", FC_KIND_INT64},
-    [SYNSET] = {"image/class/synset", FC_KIND_BYTES},
-    [TEXT] = {"image/class/text", FC_KIND_BYTES},
-    [FILENAME] = {"image/filename", FC_KIND_BYTES},
-    [ENCODED] = {"image/encoded", FC_KIND_BYTES},
-    [XMIN] = {"image/object/bbox/xmin", FC_KIND_FLOAT},
-    [YMIN] = {"image/object/bbox/ymin", FC_KIND_FLOAT},
-    [XMAX] = {"image/object/bbox/xmax", FC_KIND_FLOAT},
-    [YMAX] = {"image/object/bbox/ymax", FC_KIND_FLOAT},
-    [BOX_LABEL] = {"image/object/bbox/label", FC_KIND_INT64},
-};
-
-/* Finds each of the keys once and nothing else, each of its kind. */
-static int find(const fc_example *e, const uint8_t *payload, const fc_feature *found[KEYS])
+/* The one feature of this name; NULL where it is not there once, or not of this kind. */
+static const fc_feature *one(const fc_example *e, const uint8_t *payload, const fc_key *key)
 {
-    if (e->feature_count != KEYS)
-        return 0;
-    memset(found, 0, KEYS * sizeof *found);
-    for (size_t i = 0; i < KEYS; i++) {
+    const fc_feature *found = NULL;
+    for (size_t i = 0; i < e->feature_count; i++) {
         const fc_feature *feature = &e->features[i];
-        const char *name = (const char *)payload + feature->name.at;
-        int key = 0;
-        while (key < KEYS && ((size_t)feature->name.bytes != strlen(keys[key].name) ||
-                              memcmp(name, keys[key].name, (size_t)feature->name.bytes)))
-            key++;
-        if (key == KEYS || found[key] || feature->kind != keys[key].kind)
-            return 0;
-        if (key < XMIN && feature->count != 1)
-            return 0;
-        found[key] = feature;
+        if ((size_t)feature->name.bytes != key->bytes ||
+            memcmp(payload + feature->name.at, key->name, key->bytes))
+            continue;
+        if (found)
+            return NULL;
+        found = feature;
     }
+    if (!found || found->kind != key->kind || (key->single && found->count != 1))
+        return NULL;
+    return found;
+}
+
+/* Finds each of the keys once and nothing else, each of its kind. Those that the schema leaves out
+   are NULL. */
+static int find(const fc_rules *rules, const fc_example *e, const uint8_t *payload,
+                const fc_feature *found[FC_RULE_KEYS])
+{
+    size_t expected = rules->added_count;
+    for (int key = 0; key < FC_RULE_KEYS; key++)
+        expected += rules->keys[key].bytes != 0;
+    if (e->feature_count != expected)
+        return 0;
+    for (int key = 0; key < FC_RULE_KEYS; key++) {
+        found[key] = NULL;
+        if (rules->keys[key].bytes && !(found[key] = one(e, payload, &rules->keys[key])))
+            return 0;
+    }
+    for (size_t i = 0; i < rules->added_count; i++)
+        if (!one(e, payload, &rules->added[i]))
+            return 0;
     return 1;
 }
 
@@ -96,64 +87,88 @@ static float number(const fc_example *e, const fc_feature *feature, int64_t i)
     return value;
 }
 
-static int boxes_hold(const fc_example *e, const fc_feature *found[KEYS], int64_t label)
+static int boxes_hold(const fc_example *e, const fc_feature *found[FC_RULE_KEYS])
 {
-    int64_t n = found[XMIN]->count;
-    for (int key = YMIN; key < KEYS; key++)
-        if (found[key]->count != n)
+    const fc_feature *first = NULL;
+    for (int key = FC_RULE_XMIN; key < FC_RULE_KEYS; key++) {
+        if (!found[key])
+            continue;
+        if (first && found[key]->count != first->count)
             return 0;
-    for (int64_t i = 0; i < n; i++) {
-        float x0 = number(e, found[XMIN], i), x1 = number(e, found[XMAX], i);
-        float y0 = number(e, found[YMIN], i), y1 = number(e, found[YMAX], i);
-        if (!(0 <= x0 && x0 <= x1 && x1 <= 1 && 0 <= y0 && y0 <= y1 && y1 <= 1)) /* NaN, too */
-            return 0;
-        if (e->ints[found[BOX_LABEL]->first + i] != label)
-            return 0;
+        first = found[key];
+    }
+    int64_t n = first ? first->count : 0;
+    for (int low = FC_RULE_XMIN; low <= FC_RULE_YMIN; low++) {
+        const fc_feature *from = found[low], *to = found[low + FC_RULE_XMAX - FC_RULE_XMIN];
+        for (int64_t i = 0; i < n; i++) {
+            float a = from ? number(e, from, i) : 0, b = to ? number(e, to, i) : 1;
+            if (!(0 <= a && a <= b && b <= 1)) /* NaN, too */
+                return 0;
+        }
+    }
+    if (found[FC_RULE_BOX_LABEL] && found[FC_RULE_LABEL]) {
+        int64_t label = e->ints[found[FC_RULE_LABEL]->first];
+        for (int64_t i = 0; i < n; i++)
+            if (e->ints[found[FC_RULE_BOX_LABEL]->first + i] != label)
+                return 0;
     }
     return 1;
 }
 
+static int image_holds(const fc_example *e, const uint8_t *payload,
+                       const fc_feature *found[FC_RULE_KEYS])
+{
+    const fc_span *image = &e->spans[found[FC_RULE_ENCODED]->first];
+    int64_t height, width;
+    int components = fc_jpeg_sides(payload + image->at, (size_t)image->bytes, &height, &width);
+    if ((components != 1 && components != 3) || !height || !width)
+        return 0;
+    if (found[FC_RULE_HEIGHT] && e->ints[found[FC_RULE_HEIGHT]->first] != height)
+        return 0;
+    if (found[FC_RULE_WIDTH] && e->ints[found[FC_RULE_WIDTH]->first] != width)
+        return 0;
+    int64_t channels = 3;
+    if (found[FC_RULE_CHANNELS])
+        channels = e->ints[found[FC_RULE_CHANNELS]->first];
+    if (channels != 3 && (channels != 1 || components != 1))
+        return 0;
+    const fc_feature *space = found[FC_RULE_COLORSPACE];
+    if (space && found[FC_RULE_CHANNELS])
+        return is_text(&e->spans[space->first], payload, channels == 1 ? "Grayscale" : "RGB");
+    return !space || is_text(&e->spans[space->first], payload, "RGB") ||
+           (components == 1 && is_text(&e->spans[space->first], payload, "Grayscale"));
+}
+
 int fc_rules_hold(const fc_rules *rules, const fc_example *e, const uint8_t *payload)
 {
-    const fc_feature *found[KEYS];
-    if (!find(e, payload, found))
+    const fc_feature *found[FC_RULE_KEYS];
+    if (!find(rules, e, payload, found) || !found[FC_RULE_ENCODED])
         return 0;
-    const fc_span *spans[KEYS] = {0};
-    int64_t numbers[KEYS] = {0};
-    for (int key = 0; key < XMIN; key++) {
-        if (keys[key].kind == FC_KIND_BYTES)
-            spans[key] = &e->spans[found[key]->first];
-        else
-            numbers[key] = e->ints[found[key]->first];
-    }
-    int64_t height, width;
-    const fc_span *image = spans[ENCODED];
-    int components = fc_jpeg_sides(payload + image->at, (size_t)image->bytes, &height, &width);
-    if (!components || height != numbers[HEIGHT] || width != numbers[WIDTH] || !height || !width)
+    if (!image_holds(e, payload, found) || !boxes_hold(e, found))
         return 0;
-    if (!is_text(spans[FORMAT], payload, "JPEG") || !spans[FILENAME]->bytes)
+    const fc_feature *format = found[FC_RULE_FORMAT], *filename = found[FC_RULE_FILENAME];
+    if (format && !is_text(&e->spans[format->first], payload, "JPEG"))
         return 0;
-    if (numbers[CHANNELS] == 1) {
-        if (components != 1 || !is_text(spans[COLORSPACE], payload, "Grayscale"))
+    if (filename && !e->spans[filename->first].bytes)
+        return 0;
+    if (found[FC_RULE_LABEL]) {
+        int64_t label = e->ints[found[FC_RULE_LABEL]->first];
+        if (label < rules->first_label)
             return 0;
-    } else if (numbers[CHANNELS] != 3 || (components != 1 && components != 3) ||
-               !is_text(spans[COLORSPACE], payload, "RGB")) {
-        return 0;
+        int64_t klass = label - rules->first_label;
+        if (klass >= rules->classes)
+            return 0;
+        if (found[FC_RULE_SYNSET]) {
+            const fc_span *synset = &e->spans[found[FC_RULE_SYNSET]->first];
+            int64_t name = rules->name_start[klass];
+            size_t name_bytes = (size_t)(rules->name_start[klass + 1] - name);
+            if ((size_t)synset->bytes != name_bytes ||
+                memcmp(payload + synset->at, rules->names + name, name_bytes))
+                return 0;
+        }
+        rules->records[klass]++;
     }
-    if (numbers[LABEL] < rules->first_label)
-        return 0;
-    int64_t klass = numbers[LABEL] - rules->first_label;
-    if (klass >= rules->classes)
-        return 0;
-    int64_t name = rules->name_start[klass];
-    size_t name_bytes = (size_t)(rules->name_start[klass + 1] - name);
-    if ((size_t)spans[SYNSET]->bytes != name_bytes ||
-        memcmp(payload + spans[SYNSET]->at, rules->names + name, name_bytes))
-        return 0;
-    if (!boxes_hold(e, found, numbers[LABEL]))
-        return 0;
-    rules->records[klass]++;
-    *rules->boxes += found[XMIN]->count;
+    *rules->boxes += found[FC_RULE_XMIN] ? found[FC_RULE_XMIN]->count : 0;
     return 1;
 }
 

@@ -17,6 +17,7 @@ from fastconv.cli_diff import diff
 from fastconv.cli_options import (
     IMAGE_OPTIONS,
     PROCESSES,
+    RECORD_OPTIONS,
     SHOW_OPTIONS,
     SOURCE_OPTIONS,
     with_options,
@@ -65,10 +66,9 @@ def cli() -> None:
 @click.option(
     "--label-offset",
     type=click.IntRange(0, 1),
-    default=1,
-    show_default=True,
-    help="Label of the first class: 1 leaves 0 for background.",
+    help="Label of the first class: 1 leaves 0 for background [1; 0 in the schema tfds].",
 )
+@with_options(*RECORD_OPTIONS)
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),

@@ -85,6 +85,39 @@ IMAGE_OPTIONS = (
         "--exact", is_flag=True, help="Decode large images in full, not at a half or less."
     ),
 )
+NAME_OPTIONS = (
+    click.option(
+        "--name", metavar="NAME", help="The dataset's name in TensorFlow Datasets [imagenet2012]."
+    ),
+    click.option(
+        "--dataset-version",
+        metavar="X.Y.Z",
+        help="Its version there [5.1.0 of imagenet2012; 1.0.0].",
+    ),
+)
+RECORD_OPTIONS = (
+    click.option(
+        "--layout",
+        type=click.Choice(["slim", "tfds"]),
+        default="slim",
+        show_default=True,
+        help="Names and places of the files: slim's, or those that TensorFlow Datasets looks for.",
+    ),
+    *NAME_OPTIONS,
+    click.option(
+        "--schema",
+        metavar="SCHEMA",
+        help="Which features records have: slim, tfds, a TOML file, or a function, as "
+        "module:function or file.py:function [the layout's].",
+    ),
+    click.option(
+        "--compression",
+        type=click.Choice(["none", "gzip"]),
+        default="none",
+        show_default=True,
+        help="gzip: compressed shards, which have no indexes.",
+    ),
+)
 PROCESSES = click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
 )

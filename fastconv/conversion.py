@@ -9,15 +9,15 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error
+from fastconv.beside import asked_metadata, beside, file_names, is_as_written, with_checksums
 from fastconv.job import ShardResult, ShardTask, shard_tasks
-from fastconv.journal import Journal, labels_text
+from fastconv.journal import Journal
 from fastconv.options import Options
 from fastconv.past import Past, look_back, what_is_amiss
 from fastconv.preflight import check_space, need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
-from fastconv.regular import content
 from fastconv.report import ClassCounts, Report
 from fastconv.summary import (
     class_counts,
@@ -50,14 +50,8 @@ def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
 def carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> Report:
     """The writing part of convert."""
     tasks = shard_tasks(list(prepared.plans))
-    written = [
-        *(f"{folder}/{task.name}" for task in tasks for folder in files.FOLDERS),
-        files.LABELS,
-        files.MANIFEST,
-    ]
-    header = {**facts(prepared), "files": written}
     with files.locked(prepared.options.out_path):
-        report = _carry_out(prepared, tasks, header, watch, recruits)
+        report = _carry_out(prepared, tasks, facts(prepared), watch, recruits)
     return replace(report, seconds=watch.seconds, phases=watch.phases)
 
 
@@ -69,9 +63,15 @@ def _carry_out(
     recruits: Recruits,
 ) -> Report:
     options, out = prepared.options, prepared.options.out_path
-    labels = prepared.dataset.classes.names
     past = None if options.overwrite else look_back(out, header, options.resume)
-    kept, rewritten = _kept(out, past, tasks, options.on_error == "skip")
+    labels = prepared.dataset.classes.names
+    header["metadata"] = asked_metadata(options.places, past.facts if past else {})
+    header["files"] = [
+        *(path for task in tasks for path in options.places.files(task.name)),
+        *file_names(header),
+        files.MANIFEST,
+    ]
+    kept, rewritten = _kept(out, past, tasks, options)
     todo = [task for task in tasks if task.name not in kept]
     workers = min(options.workers or usable_cores(), len(todo))
     if options.space_check and todo:  # before an old output makes way for one that does not fit
@@ -98,9 +98,11 @@ def _carry_out(
             rewritten=rewritten,
         ), counts
 
-    if past and past.is_finished and not todo and _holds(out / files.LABELS, labels_text(labels)):
+    if past and past.is_finished and not todo and is_as_written(out, beside(past.facts, labels)):
         return account(kept)[0]
-    journal = Journal(out, header, [journal_line(result) for result in kept.values()])
+    journal = Journal(
+        out, options.places.folders, header, [journal_line(result) for result in kept.values()]
+    )
     try:
         watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
         results = dict(kept)
@@ -111,7 +113,9 @@ def _carry_out(
         watch.phase("finishing")
         report, counts = account(results)
         in_order = [results[task.name] for task in tasks]
-        journal.finish(make_manifest(prepared, header, report, in_order, counts), labels)
+        manifest = make_manifest(prepared, header, report, in_order, counts)
+        others = beside(manifest, labels)
+        journal.finish(with_checksums(manifest, others), others)
         watch.phase("done")
     finally:
         journal.close()
@@ -121,7 +125,7 @@ def _carry_out(
 
 
 def _kept(
-    out: Path, past: Past | None, tasks: list[ShardTask], skips: bool
+    out: Path, past: Past | None, tasks: list[ShardTask], options: Options
 ) -> tuple[dict[str, ShardResult], tuple[tuple[str, str], ...]]:
     """(the shards that need not be written again, those that must be although they were done, with
     the reasons)."""
@@ -130,18 +134,11 @@ def _kept(
         line = past.shards.get(task.name) if past else None
         if line is None:
             continue
-        reason = what_is_amiss(out, line)
-        if not reason and line["skipped"] and not skips:
+        reason = what_is_amiss(out, options.places, line)
+        if not reason and line["skipped"] and options.on_error != "skip":
             reason = "has images skipped, which --on-error stop does not allow"
         if reason:
             rewritten.append((task.name, reason))
         else:
             kept[task.name] = result_of(task, line)
     return kept, tuple(rewritten)
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    try:
-        return content(path) == data
-    except OSError:
-        return False

@@ -12,6 +12,7 @@ from fastconv.whereabouts import whereabouts
 if TYPE_CHECKING:
     from fastconv.catalog import Classes
     from fastconv.geometry import BoxArray
+    from fastconv.names import Names
     from fastconv.plan import SplitPlan
 
 
@@ -49,16 +50,18 @@ class ShardResult:
 def share_plans(
     plans: list[SplitPlan],
     classes: Classes,
-    keys: dict[str, str],
-    entries: list[bytes],
     label_offset: int,
+    keys: list[str],
+    entries: list[bytes],
+    extras: list[Names] | None = None,
 ) -> int:
     """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
 
     Columns are in the order of the records, so that a shard is a slice of each and a worker
-    touches only what it is writing. ``keys``: the schema's features (records.Schema.as_dict).
+    touches only what it is writing. ``keys``: the schema's features (records.loop_keys).
     ``entries`` are the classes' (records.class_entries), and behind them, where there are twice as
-    many, those of their grayscale images. Returns the segment's file descriptor.
+    many, those of their grayscale images. ``extras``: of each plan further entries, one a row of
+    its catalog. Returns the segment's file descriptor.
     """
     import numpy as np
 
@@ -104,6 +107,11 @@ def share_plans(
         "block_start": blocks.starts,
         "block": blocks.blob,
     }
+    if extras:
+        added = Names.joined(
+            [extra.take(plan.order) for extra, plan in zip(extras, plans, strict=True)]
+        )
+        columns |= {"extra_start": added.starts, "extra": added.blob}
     return shared.share(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
         {"keys": keys, "gray_block": len(entries) - len(classes)},

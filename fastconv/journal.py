@@ -10,15 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from fastconv.atomic import output_error, sync_folder, write_file, write_whole
 from fastconv.manifest import (
-    FOLDERS,
     JOURNAL,
-    LABELS,
     MANIFEST,
     PARTIAL,
     dump,
@@ -41,13 +39,12 @@ class Journal:
     def __init__(
         self,
         out: Path,
+        folders: Iterable[str],
         header: dict[str, Any],
         done: Iterable[dict[str, Any]],
-        folders: Sequence[str] = FOLDERS,
     ) -> None:
         """Make the ``folders`` of an output and begin its journal, with the lines of what is
-        ``done`` already. A manifest that is there goes: the job is not finished, or not any
-        more."""
+        ``done`` already. A manifest that is there goes: the job is not finished any more."""
         self._out = out
         path = out / JOURNAL
         try:
@@ -76,10 +73,14 @@ class Journal:
         with contextlib.suppress(OSError):  # what could not be written was reported by add()
             self._file.close()
 
-    def finish(self, manifest: dict[str, Any], labels: Iterable[str]) -> None:
-        """Write labels and manifest, and take the journal away: the output is whole."""
+    def finish(self, manifest: dict[str, Any], beside: dict[str, bytes]) -> None:
+        """Write the files ``beside`` the shards, and the manifest, and take the journal away: the
+        output is whole."""
         out, partial = self._out, self._out / PARTIAL
-        write_file(out / LABELS, labels_text(labels), partial / LABELS)
+        for name, data in beside.items():
+            write_file(out / name, data, partial / Path(name).name)
+            if "/" in name:
+                sync_folder((out / name).parent)
         write_file(out / MANIFEST, dump(manifest), partial / MANIFEST)
         sync_folder(out)  # the manifest's name is to last before the journal's goes
         self.close()

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fastconv.atomic import output_error, write_file
-from fastconv.errors import OutputError
+from fastconv.errors import InputError, OutputError
+from fastconv.layout import DATA, INDEXES
 from fastconv.regular import content
 from fastconv.version import __version__
 
@@ -26,12 +27,15 @@ MANIFEST = "manifest.json"
 JOURNAL = "manifest.journal"
 LABELS = "labels.txt"
 PARTIAL = ".fastconv-partial"
+FOLDERS = (DATA, INDEXES)
+PART = re.compile(r"part-\d+")  # in PARTIAL, a folder of files: `fastconv raw`'s
 # What an output is, where its manifest says so; shards' manifests do not.
 RAW = "raw"
 CALLED = {None: "shards, by `fastconv shards`", RAW: "class folders, by `fastconv raw`"}
-DATA, INDEXES = FOLDERS = ("data_dir", "idx_dir")
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|manifest\.(json|journal)"
+    r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
+    r"|dataset_info\.json|features\.json|[a-z][a-z0-9_.-]*\.labels\.txt"
 )
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)
@@ -48,6 +52,30 @@ def contents(out: Path) -> list[str]:
         return []
     except OSError as error:
         raise output_error(error.filename or out, error) from None
+
+
+def root_of(named: Path) -> Path:
+    """The folder with the manifest of the output that a person names: that folder, the one above
+    its data_dir, or, of the layout of TensorFlow Datasets, the one of a version in the one of a
+    dataset in it. `named` itself where no manifest is found. Raises InputError where there are
+    several."""
+
+    def has_manifest(folder: Path) -> bool:
+        return any((folder / name).is_file() for name in (MANIFEST, JOURNAL))
+
+    with contextlib.suppress(OSError):
+        if not named.is_dir() or has_manifest(named) or (named / DATA).is_dir():
+            return named
+        if named.name == DATA:
+            return named.absolute().parent
+        versions = sorted(path.parent for path in named.glob("*/*/manifest.*"))
+        versions += sorted(path.parent for path in named.glob("*/manifest.*"))
+        found = list(dict.fromkeys(path for path in versions if has_manifest(path)))
+        if len(found) > 1:
+            shown = ", ".join(map(str, found[:4])) + (", …" if found[4:] else "")
+            raise InputError(f"{named}: holds several outputs ({shown}); name one of them")
+        return found[0] if found else named
+    return named
 
 
 def is_there(path: Path) -> bool:
@@ -194,7 +222,7 @@ def remove_partial(out: Path) -> None:
             folder.unlink()
             return
         for entry in folder.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
+            if PART.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()

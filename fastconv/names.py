@@ -93,12 +93,14 @@ def match(
     groups: npt.NDArray[np.int32],
     others: Names,
     other_groups: npt.NDArray[np.int32],
+    whole: bool = False,
 ) -> npt.NDArray[np.int32]:
-    """For each name, the last row of `others` of the same stem and group, or -1: shape (n,)."""
+    """For each name, the last row of `others` of the same stem and group, or -1: shape (n,). With
+    `whole`, of the same name, its extension included."""
     found = _columns.match(
         names.blob,
         names.starts,
-        names.stem_sizes,
+        names.sizes if whole else names.stem_sizes,
         groups,
         others.blob,
         others.starts,

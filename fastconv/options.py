@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from fastconv.errors import UsageError
 from fastconv.image_options import ImageOptions, check_whole
+from fastconv.layout import Layout
+from fastconv.schema import Schema
+from fastconv.schema_given import SchemaLike, schema_of
 
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -70,9 +73,13 @@ class Options(SourceOptions, ImageOptions):
     Shard counts of None are chosen from the data (docs/formats.md, "Shards"); ``workers`` of None
     is every core that the process may use. Where ``out`` holds what the same job left when it was
     ended, ``resume`` goes on from there; ``overwrite`` replaces whatever fastconv wrote.
-    ``check_archives``: compare the archives' MD5 sums with the known ones first. ``space_check``:
-    end before anything is written where the output does not fit. What is done to images,
-    ImageOptions says. Raises UsageError for values that cannot be met.
+    ``layout``: "slim", or "tfds" for TensorFlow Datasets, as dataset ``name`` of
+    ``dataset_version`` (ImageNet's where they are None). ``schema``: which features records have
+    (docs/schemas.md); None is the layout's own. ``label_offset`` of None is the schema's: 1, and 0
+    of TFDS's. ``compression``: "none", or "gzip", which has no indexes. ``check_archives``: compare
+    the archives' MD5 sums with the known ones first. ``space_check``: end before anything is
+    written where the output does not fit. What is done to images, ImageOptions says. Raises
+    UsageError for values that cannot be met.
     """
 
     out: PathLike
@@ -80,13 +87,20 @@ class Options(SourceOptions, ImageOptions):
     validation_shards: int | None = None
     seed: int = 12345
     slim_threads: int = 8
-    label_offset: int = 1
+    label_offset: int | None = None
+    layout: Literal["slim", "tfds"] = "slim"
+    name: str | None = None
+    dataset_version: str | None = None
+    schema: SchemaLike | None = None
+    compression: Literal["none", "gzip"] = "none"
     on_error: Literal["stop", "skip"] = "stop"
     workers: int | None = None
     overwrite: bool = False
     resume: bool = True
     check_archives: bool = False
     space_check: bool = True
+    places: Layout = field(init=False, compare=False, repr=False)
+    record_schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         SourceOptions.__post_init__(self)
@@ -96,11 +110,16 @@ class Options(SourceOptions, ImageOptions):
             value = getattr(self, name)
             if value is not None or name == "slim_threads":
                 check_whole(name, value, 1, 99_999)
-        check_whole("label_offset", self.label_offset, 0)
-        if self.label_offset > 1:
-            raise UsageError(f"--label-offset is 1 or 0, not {self.label_offset}")
+        if self.label_offset is not None:
+            check_whole("label_offset", self.label_offset, 0)
+            if self.label_offset > 1:
+                raise UsageError(f"--label-offset is 1 or 0, not {self.label_offset}")
         check_whole("seed", self.seed, 0)
         _check_on_error(self.on_error)
+        places = Layout.asked(self.layout, self.name, self.dataset_version, self.compression)
+        # What was asked for is settled once: a schema's file is not read again.
+        object.__setattr__(self, "places", places)
+        object.__setattr__(self, "record_schema", schema_of(self.schema, self.layout))
 
     def as_facts(self) -> dict[str, Any]:
         """What a manifest says of them: all that can change what is written."""
@@ -110,7 +129,9 @@ class Options(SourceOptions, ImageOptions):
             "validation_shards": self.validation_shards,
             "seed": self.seed,
             "slim_threads": self.slim_threads,
-            "label_offset": self.label_offset,
+            "label_offset": self.first_label,
+            "layout": self.places.as_facts(),
+            "schema": self.record_schema.as_facts(),
             "on_error": self.on_error,
             "use_cut_archives": self.use_cut_archives,
             "images": self.recipe.as_options(),
@@ -118,7 +139,14 @@ class Options(SourceOptions, ImageOptions):
 
     @property
     def out_path(self) -> Path:
-        return clean_path(self.out, "--out", absolute=False)
+        """The folder that the manifest is in: with --layout tfds one in ``out``."""
+        return self.places.root(clean_path(self.out, "--out", absolute=False))
+
+    @property
+    def first_label(self) -> int:
+        """The first class's label."""
+        schema = self.record_schema
+        return schema.first_label if self.label_offset is None else self.label_offset
 
     def shards_asked(self, split: Split) -> int | None:
         return self.train_shards if split == "train" else self.validation_shards

@@ -9,18 +9,17 @@ import json
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import crc32c
 
 from fastconv.atomic import output_error
-from fastconv.errors import OutputError
+from fastconv.errors import OutputError, UsageError
+from fastconv.layout import Layout, named
 from fastconv.manifest import (
-    DATA,
     FORMAT,
-    INDEXES,
     JOURNAL,
     MANIFEST,
     is_there,
@@ -28,6 +27,7 @@ from fastconv.manifest import (
     refuse_occupied,
 )
 from fastconv.regular import content
+from fastconv.schema import stored_schema
 
 # Options that can make no byte of a whole shard another one, or that the plan says better.
 FREE = (
@@ -68,11 +68,12 @@ SHARD = {
 class Past:
     """``path``: the manifest or journal that says it; ``facts``: of the job, as they stand there;
     ``shards``: what is said of each that is done, by name, with its ``repaired`` and ``skipped``
-    images as [row of the shard, image, reason]."""
+    images as [row of the shard, image, reason]; ``layout``: where they lie."""
 
     path: Path
     facts: dict[str, Any]
     shards: dict[str, dict[str, Any]]
+    layout: Layout = field(default=Layout())
 
     @property
     def is_finished(self) -> bool:
@@ -99,15 +100,19 @@ def read_past(out: Path) -> Past | None:
         if "options" in facts or path.name == MANIFEST:
             _must_have(facts, FACTS)
             _must_have(facts["options"], {"label_offset": int, "images": dict})
+        layout = Layout.of_facts(facts)
+        stored_schema(facts)
+        if facts.get("metadata"):
+            named(facts["metadata"]["name"], facts["metadata"]["version"])
         if path.name == MANIFEST:
             _must_have(facts, WHOLE)
         shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, UsageError):
         raise OutputError(
             f"{path}: is damaged, so that nothing is known of the shards here; replace them with "
             f"--overwrite"
         ) from None
-    return Past(path, facts, shards)
+    return Past(path, facts, shards, layout)
 
 
 def _must_have(value: object, form: Mapping[str, type]) -> None:
@@ -201,6 +206,9 @@ def _of_options(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):  # a schema or a layout
+        parts = (f"{key} {_shown(part)}" for key, part in value.items() if part not in (None, []))
+        return f"({', '.join(parts)})"
     return "not given" if value is None else str(value)
 
 
@@ -219,11 +227,11 @@ def _of_plans(was: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]
     return found
 
 
-def what_is_amiss(out: Path, shard: dict[str, Any]) -> str:
+def what_is_amiss(out: Path, places: Layout, shard: dict[str, Any]) -> str:
     """Why a shard that was done is not whole any more, by its size and its index; empty where it
     is. Its content is not read: that is what verifying is for."""
     try:
-        status = (out / DATA / shard["name"]).lstat()
+        status = (out / places.shard_file(shard["name"])).lstat()
         if not stat.S_ISREG(status.st_mode):
             return "is no file"
         if status.st_size != shard["bytes"]:
@@ -232,8 +240,10 @@ def what_is_amiss(out: Path, shard: dict[str, Any]) -> str:
         return "is not there"
     except OSError as error:
         return f"cannot be looked at: {error.strerror}"
+    if places.indexes is None:
+        return ""
     try:
-        index = content(out / INDEXES / shard["name"])
+        index = content(out / places.indexes / shard["name"])
     except FileNotFoundError:
         return "has no index"
     except OSError as error:

@@ -31,7 +31,8 @@ class SplitPlan:
     ``order`` int64 (n,): rows of the catalog; shard s holds records ``bounds[s]`` to
     ``bounds[s + 1]`` of it, ``bounds`` int64 (shards + 1,). ``threads``: slim's number of parts
     that the shards were cut from. ``image_bytes``: what all images take, about, as they are
-    stored; None where that is what their files take.
+    stored; None where that is what their files take. ``stem``: what the shards' names begin with;
+    the split's name where it is empty.
     """
 
     catalog: Catalog
@@ -39,6 +40,7 @@ class SplitPlan:
     bounds: Int64Array
     threads: int
     image_bytes: int | None = None
+    stem: str = ""
 
     @property
     def shard_count(self) -> int:
@@ -47,7 +49,7 @@ class SplitPlan:
     @property
     def shard_names(self) -> list[str]:
         return [
-            f"{self.catalog.split}-{shard:05d}-of-{self.shard_count:05d}"
+            f"{self.stem or self.catalog.split}-{shard:05d}-of-{self.shard_count:05d}"
             for shard in range(self.shard_count)
         ]
 
@@ -99,7 +101,12 @@ def default_shard_count(catalog: Catalog, classes: int, image_bytes: int | None 
 
 
 def plan_split(
-    catalog: Catalog, shards: int, seed: int, threads: int, image_bytes: int | None = None
+    catalog: Catalog,
+    shards: int,
+    seed: int,
+    threads: int,
+    image_bytes: int | None = None,
+    stem: str = "",
 ) -> SplitPlan:
     """Order a split's records and cut them into shards.
 
@@ -108,4 +115,4 @@ def plan_split(
     used = threads if shards % threads == 0 else 1
     count = len(catalog)
     bounds = shard_bounds(count, shards, used)
-    return SplitPlan(catalog, shuffled(count, seed), bounds, used, image_bytes)
+    return SplitPlan(catalog, shuffled(count, seed), bounds, used, image_bytes, stem)

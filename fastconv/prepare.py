@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fastconv.errors import InputError
+from fastconv.annotations.tables import imagenet_synsets
+from fastconv.errors import InputError, UsageError
+from fastconv.layout import IMAGENET_NAME
 from fastconv.manifest import FORMAT, TOOL
 from fastconv.options import Options, Split
 from fastconv.past import look_back
 from fastconv.plan import SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
 from fastconv.sources.assemble import Dataset, load
+from fastconv.sources.columns import Added, read_columns
 from fastconv.sources.detect import detect
 from fastconv.sources.sums import check_archives
 from fastconv.workers import in_parallel, usable_cores
@@ -20,12 +23,14 @@ from fastconv.workers import in_parallel, usable_cores
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A job that could begin: what was found, and what would be written. ``checked``: what the
-    check of the archives' sums came to, in lines; none where it was not asked for."""
+    check of the archives' sums came to, in lines; none where it was not asked for. ``added``: the
+    features that the schema adds."""
 
     options: Options
     dataset: Dataset
     plans: tuple[SplitPlan, ...]
     checked: tuple[str, ...] = ()
+    added: Added = field(default_factory=Added)
 
     @property
     def output_bytes(self) -> int:
@@ -35,15 +40,17 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the records are made of, the images' own bytes left out."""
-        return fingerprint_of(self.dataset)
+        return fingerprint_of(self.dataset, self.added.digest() if self.added.rows else "")
 
 
-def fingerprint_of(dataset: Dataset) -> str:
-    """SHA-256 of a dataset's classes and images, their own bytes left out."""
+def fingerprint_of(dataset: Dataset, more: str = "") -> str:
+    """SHA-256 of a dataset's classes and images, their own bytes left out, and of what goes into
+    records besides."""
     sha = hashlib.sha256()
     classes = dataset.classes
     for text in (*classes.names, *classes.texts, *(c.digest() for c in dataset.catalogs)):
         sha.update(text.encode("utf-8", "surrogateescape") + b"\0")
+    sha.update(more.encode())
     return sha.hexdigest()
 
 
@@ -63,6 +70,11 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
         checked = check_archives(detect(options), options, watch.reading)
     workers = options.workers or usable_cores()
     dataset = load(options, watch.phase, in_parallel(workers))
+    _refuse_foreign_name(options, dataset)
+    schema = options.record_schema
+    if schema.table is not None:
+        watch.phase(f"reading {schema.table.file.rpartition('/')[2]}")
+    added = read_columns(schema, dataset.catalogs, dataset.classes)
     watch.phase("planning")
     plans = []
     for catalog in dataset.catalogs:
@@ -71,10 +83,22 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
         shards = options.shards_asked(split)
         if shards is None:
             shards = default_shard_count(catalog, len(dataset.classes), image_bytes)
-        plans.append(plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes))
+        stem = options.places.stem(split)
+        plans.append(
+            plan_split(catalog, shards, options.seed, options.slim_threads, image_bytes, stem)
+        )
     if options.on_error == "stop":
         refuse_what_would_be_skipped(dataset)
-    return Prepared(options, dataset, tuple(plans), checked)
+    return Prepared(options, dataset, tuple(plans), checked, added)
+
+
+def _refuse_foreign_name(options: Options, dataset: Dataset) -> None:
+    is_imagenet = dataset.classes.names == imagenet_synsets()
+    if options.layout == "tfds" and options.places.name == IMAGENET_NAME and not is_imagenet:
+        raise UsageError(
+            f"the classes are not ImageNet's, and under the name {IMAGENET_NAME} TensorFlow "
+            f"Datasets would give them wrong names; name the dataset with --name"
+        )
 
 
 def refuse_what_would_be_skipped(dataset: Dataset) -> None:

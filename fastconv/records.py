@@ -1,77 +1,65 @@
-"""What a record holds: the schema, and the part of it that all images of a class share."""
+"""What a record holds: names for the loop, and the part that the images of a class share."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
 
 from fastconv import _tfrecord
 from fastconv.catalog import Classes
+from fastconv.names import Names
+from fastconv.schema import IMAGE, OF_CLASS, OF_IMAGE, Schema
+from fastconv.sources.columns import Added
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """Names of the features that differ from image to image; an empty name leaves one out.
-
-    The order is that of the features in a record (docs/formats.md, "Order of the features"),
-    where those of the class stand between the image and the others.
-    """
-
-    image: bytes
-    filename: bytes
-    height: bytes
-    width: bytes
-    xmin: bytes
-    ymin: bytes
-    xmax: bytes
-    ymax: bytes
-    box_label: bytes
-
-    def as_dict(self) -> dict[str, str]:
-        return {key: name.decode() for key, name in asdict(self).items()}
-
-    @property
-    def keys(self) -> tuple[bytes, ...]:
-        return (
-            self.image,
-            self.filename,
-            self.height,
-            self.width,
-            self.xmin,
-            self.ymin,
-            self.xmax,
-            self.ymax,
-            self.box_label,
-        )
+def loop_keys(schema: Schema) -> list[str]:
+    """Names of the features that differ from image to image, in the order that the native loop
+    knows them by (keep_impl.h); an empty one is left out."""
+    return [schema.features.get(name, "") for name in (IMAGE, *OF_IMAGE)]
 
 
-# Of tensorflow/models, research/slim, datasets/build_imagenet_data.py.
-SLIM = Schema(
-    b"image/encoded",
-    b"image/filename",
-    b"image/height",
-    b"image/width",
-    b"image/object/bbox/xmin",
-    b"image/object/bbox/ymin",
-    b"image/object/bbox/xmax",
-    b"image/object/bbox/ymax",
-    b"image/object/bbox/label",
-)
-
-
-def class_entries(classes: Classes, label_offset: int, gray: bool = False) -> list[bytes]:
-    """For each class, its features of slim's schema as encoded entries of an Example's map; with
-    `gray`, those of its grayscale images, which slim does not tell from others."""
-    channels, colorspace = (1, b"Grayscale") if gray else (3, b"RGB")
-    return [
+def column_entries(added: Added) -> list[Names]:
+    """For each catalog, the features that are added to its images, as encoded entries."""
+    encoded = Names.of(
         _tfrecord.encode_entries(
             [
-                (b"image/channels", "int64", [channels]),
-                (b"image/class/label", "int64", [row + label_offset]),
-                (b"image/class/synset", "bytes", [name.encode("utf-8", "surrogateescape")]),
-                (b"image/class/text", "bytes", [words.encode("utf-8", "surrogateescape")]),
-                (b"image/colorspace", "bytes", [colorspace]),
-                (b"image/format", "bytes", [b"JPEG"]),
+                (name.encode(), told["kind"], _wire(told["kind"], values))
+                for (name, told), values in zip(added.facts.items(), cells, strict=True)
             ]
         )
-        for row, (name, words) in enumerate(zip(classes.names, classes.texts, strict=True))
-    ]
+        for cells in added.cells
+    )
+    return [encoded.take(rows) for rows in added.rows]
+
+
+def _wire(kind: str, values: list[Any]) -> Any:
+    return np.array(values, "<f4").tobytes() if kind == "float" else values
+
+
+def class_entries(
+    classes: Classes, schema: Schema, first_label: int, gray: bool = False
+) -> list[bytes]:
+    """For each class, its features as encoded entries of an Example's map; with `gray`, those of
+    its grayscale images, which slim does not tell from others."""
+    channels, colorspace = (1, b"Grayscale") if gray else (3, b"RGB")
+    blocks = []
+    for row, (name, words) in enumerate(zip(classes.names, classes.texts, strict=True)):
+        values: tuple[tuple[str, list[int] | list[bytes]], ...] = (
+            ("int64", [channels]),
+            ("int64", [row + first_label]),
+            ("bytes", [name.encode("utf-8", "surrogateescape")]),
+            ("bytes", [words.encode("utf-8", "surrogateescape")]),
+            ("bytes", [colorspace]),
+            ("bytes", [b"JPEG"]),
+        )
+        blocks.append(
+            _tfrecord.encode_entries(
+                [
+                    (schema.features[feature].encode(), kind, value)
+                    for feature, (kind, value) in zip(OF_CLASS, values, strict=True)
+                    if feature in schema.features
+                ]
+            )
+        )
+    return blocks

@@ -7,7 +7,9 @@ from typing import Any
 
 from fastconv.errors import InputError
 from fastconv.image_options import given_again
+from fastconv.layout import Layout
 from fastconv.options import PARTS, Options, PathLike
+from fastconv.schema import stored_schema
 
 
 def remembered_options(
@@ -27,6 +29,7 @@ def remembered_options(
             parts = {name: facts["source"][name] for name in PARTS}
             given = {name: part["path"] for name, part in parts.items() if part} | given
         asked = facts["options"]
+        layout = Layout.of_facts(facts)
         shards = {split["split"]: split["shards"] for split in facts["plan"]}
         return Options(
             **given,
@@ -37,6 +40,11 @@ def remembered_options(
             seed=asked["seed"],
             slim_threads=asked["slim_threads"],
             label_offset=asked["label_offset"],
+            layout=layout.kind,
+            name=layout.name if layout.kind == "tfds" else None,
+            dataset_version=layout.version if layout.kind == "tfds" else None,
+            schema=stored_schema(facts, (facts["source"].get("columns") or {}).get("path")),
+            compression="gzip" if layout.compressed else "none",
             on_error=asked["on_error"],
             use_cut_archives=asked["use_cut_archives"],
             workers=workers,

@@ -9,13 +9,14 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error, sync_folder, write_file
+from fastconv.beside import beside, file_names, is_as_written
 from fastconv.checking.findings import Finding, VerifyReport
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.whole import Checked, check, prepared_again, report_of, what_for
 from fastconv.errors import FastconvError, InputError
 from fastconv.index import index_of
 from fastconv.job import shard_tasks
-from fastconv.journal import labels_text
+from fastconv.layout import INDEXES
 from fastconv.options import PathLike, clean_path
 from fastconv.prepare import Prepared
 from fastconv.progress import OnProgress, Watch
@@ -61,7 +62,8 @@ def verify_and_repair(
         if not first.found:
             return replace(first, seconds=watch.seconds)
         bad = set(first.bad_shards)
-        labels_bad = any(finding.file == files.LABELS for finding in first.findings)
+        small = set(file_names(past.facts))
+        labels_bad = any(finding.file in small for finding in first.findings)
         prepared = source_job
         if (bad or labels_bad) and prepared is None:
             prepared = prepared_again(output, watch, workers, source)
@@ -70,7 +72,7 @@ def verify_and_repair(
             _make(output.root / files.PARTIAL)
             written = _indexes(output, [name for name in first.bad_indexes if name not in bad])
             if prepared is not None and labels_bad:
-                written += _labels(output, prepared)
+                written += _beside(output.root, past.facts, prepared)
             if prepared is not None and bad:
                 mended, refused = _shards(output, prepared, bad, workers, watch)
                 written += mended
@@ -104,20 +106,24 @@ def _indexes(output: Output, names: list[str]) -> list[str]:
         path = output.shards[name]
         if path is None:
             continue
-        folder = output.root / files.INDEXES
+        folder = output.root / INDEXES
         _make(folder)
         with suppress(FastconvError):  # of a shard that is damaged since, which the check tells
             write_file(folder / name, index_of(path), output.root / files.PARTIAL / f"{name}.index")
             sync_folder(folder)
-            written.append(f"{files.INDEXES}/{name}")
+            written.append(f"{INDEXES}/{name}")
     return written
 
 
-def _labels(output: Output, prepared: Prepared) -> list[str]:
-    data = labels_text(prepared.dataset.classes.names)
-    write_file(output.root / files.LABELS, data, output.root / files.PARTIAL / files.LABELS)
-    sync_folder(output.root)
-    return [files.LABELS]
+def _beside(root: Path, manifest: dict[str, Any], prepared: Prepared) -> list[str]:
+    """labels.txt and metadata that are not as they were written."""
+    written = []
+    for name, data in beside(manifest, prepared.dataset.classes.names).items():
+        if not is_as_written(root, {name: data}):
+            write_file(root / name, data, root / files.PARTIAL / Path(name).name)
+            sync_folder((root / name).parent)
+            written.append(name)
+    return written
 
 
 def _shards(
@@ -129,7 +135,8 @@ def _shards(
         for task in shard_tasks(list(prepared.plans))
         if task.name in names
     ]
-    for folder in files.FOLDERS:
+    places = prepared.options.places
+    for folder in places.folders:
         _make(output.root / folder)
     watch.phase(f"repairing {len(tasks):,} shards")
     count = min(workers or usable_cores(), len(tasks))
@@ -139,10 +146,10 @@ def _shards(
             name = result.task.name
             if result.refused:
                 refused.append(
-                    Finding(f"{files.DATA}/{name}", f"was not repaired: {result.refused}")
+                    Finding(places.shard_file(name), f"was not repaired: {result.refused}")
                 )
             else:
-                written += [f"{files.DATA}/{name}", f"{files.INDEXES}/{name}"]
+                written += places.files(name)
     return sorted(written), sorted(refused, key=str)
 
 

@@ -25,7 +25,7 @@ class RowWriter:
     def __init__(self, job: Job, board: memoryview, skip_bad: bool, recipe: Recipe) -> None:
         self.recipe = recipe
         self._job, self._board, self._skip_bad = job, board, skip_bad
-        self._keys = tuple(key.encode() for key in job.facts["keys"].values())
+        self._keys = tuple(key.encode() for key in job.facts["keys"])
         self._remaker_made: Remaker | None = None
 
     @property

@@ -12,6 +12,7 @@ from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.board import IDLE, NO_ROW, ROW, STATE, SYNCING, WRITING, Board
 from fastconv.errors import InputError
 from fastconv.job import Job, ShardResult, ShardTask
+from fastconv.layout import Layout
 from fastconv.recipe import FILE_BYTES_MAX, Recipe
 from fastconv.rows import RowWriter
 
@@ -21,7 +22,14 @@ FLUSH_BYTES = 512 << 10
 
 
 def open_job(
-    plan_fd: int, board_fd: int, worker: int, out: str, partial: str, skip_bad: bool, recipe: Recipe
+    plan_fd: int,
+    board_fd: int,
+    worker: int,
+    out: str,
+    partial: str,
+    places: Layout,
+    skip_bad: bool,
+    recipe: Recipe,
 ) -> Callable[[ShardTask], ShardResult]:
     """What a worker process calls once: returns the function that it calls for each shard."""
     job = Job(plan_fd)
@@ -30,7 +38,7 @@ def open_job(
 
     def write(task: ShardTask) -> ShardResult:
         try:
-            return write_shard(job, task, Path(out), Path(partial), board, rows)
+            return write_shard(job, task, Path(out), Path(partial), places, board, rows)
         except InputError as error:
             if task.expected is None:
                 raise
@@ -40,14 +48,20 @@ def open_job(
 
 
 def write_shard(
-    job: Job, task: ShardTask, out: Path, partial: Path, board: memoryview, rows: RowWriter
+    job: Job,
+    task: ShardTask,
+    out: Path,
+    partial: Path,
+    places: Layout,
+    board: memoryview,
+    rows: RowWriter,
 ) -> ShardResult:
-    """Write `out`/data_dir/<name> and `out`/idx_dir/<name>, by way of the folder `partial`.
+    """Write a shard and its index to their `places` in `out`, by way of the folder `partial`.
 
     Raises BadImageError (unless `rows` skips such images), InputError and OutputError; neither file
     has its final name then.
     """
-    final = out / "data_dir" / task.name
+    final = out / places.shard_file(task.name)
     temporary = partial / f"{task.name}.shard"
     result = ShardResult(task)
     try:
@@ -56,22 +70,19 @@ def write_shard(
         raise output_error(final, error) from None
     try:
         try:
-            file = RecordFile(fd, FLUSH_BYTES)
             board[ROW], board[STATE] = NO_ROW, WRITING
-            if not rows.recipe.alters:
-                sizes = job.columns["size"][task.start : task.stop]
-                file.allocate(sum(size for size in sizes if size <= FILE_BYTES_MAX))
-            rows.write(task, file, result)
-            board[ROW], board[STATE] = NO_ROW, SYNCING
-            file.finish()
-            _must_be(task, file)
+            write = _write_compressed if places.compressed else _write_plain
+            lines = write(job, task, fd, board, rows, result)
+            _must_be(task, result)
         finally:
             os.close(fd)
         # The index first: a shard that is there always has its index. Both names are to last before
         # the journal claims them.
-        lines = file.index()
-        write_file(out / "idx_dir" / task.name, lines, partial / f"{task.name}.index")
-        sync_folder(out / "idx_dir")
+        if places.indexes:
+            index = out / places.indexes / task.name
+            write_file(index, lines, partial / f"{task.name}.index")
+            sync_folder(index.parent)
+            result.index_crc32c = crc32c(lines)
         temporary.replace(final)
         sync_folder(final.parent)
     except BaseException as error:
@@ -82,12 +93,41 @@ def write_shard(
         raise
     board[STATE] = IDLE
     job.let_go()
-    result.records, result.bytes, result.crc32c = file.records, file.bytes, file.crc32c
-    result.index_crc32c = crc32c(lines)
     return result
 
 
-def _must_be(task: ShardTask, file: RecordFile) -> None:
+def _write_plain(
+    job: Job, task: ShardTask, fd: int, board: memoryview, rows: RowWriter, result: ShardResult
+) -> bytes:
+    """Write the records to an open file, and wait until they are on disk. Returns their index."""
+    file = RecordFile(fd, FLUSH_BYTES)
+    if not rows.recipe.alters:
+        sizes = job.columns["size"][task.start : task.stop]
+        file.allocate(sum(size for size in sizes if size <= FILE_BYTES_MAX))
+    rows.write(task, file, result)
+    board[ROW], board[STATE] = NO_ROW, SYNCING
+    file.finish()
+    result.records, result.bytes, result.crc32c = file.records, file.bytes, file.crc32c
+    return file.index()
+
+
+def _write_compressed(
+    job: Job, task: ShardTask, fd: int, board: memoryview, rows: RowWriter, result: ShardResult
+) -> bytes:
+    """The same through GZIP: what is counted are the bytes of the file."""
+    from fastconv.gzipped import GzipPipe
+
+    with GzipPipe(fd) as pipe:
+        file = RecordFile(pipe.fd, FLUSH_BYTES)
+        rows.write(task, file, result)
+        file.flush()
+    board[ROW], board[STATE] = NO_ROW, SYNCING
+    os.fsync(fd)
+    result.records, result.bytes, result.crc32c = file.records, pipe.bytes, pipe.crc32c
+    return b""
+
+
+def _must_be(task: ShardTask, file: ShardResult) -> None:
     if task.expected not in (None, (file.bytes, file.crc32c)):
         size, crc = task.expected or (0, 0)
         raise InputError(

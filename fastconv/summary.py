@@ -27,6 +27,7 @@ from fastconv.report import (
     classes_without_images,
     label_mix,
 )
+from fastconv.schema import SIDES
 from fastconv.sources.assemble import Dataset
 from fastconv.sources.detect import Found
 
@@ -75,6 +76,7 @@ def result_of(task: ShardTask, line: dict[str, Any]) -> ShardResult:
 def facts(prepared: Prepared) -> dict[str, Any]:
     """What a manifest says before anything is written. Nothing that differs from run to run, such
     as a clock or the number of workers, stands in it."""
+    table = prepared.options.record_schema.table
     return {
         "format": files.FORMAT,
         "tool": files.TOOL,
@@ -88,17 +90,25 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             }
             for plan in prepared.plans
         ],
-        "source": source_facts(prepared.dataset.found, prepared.fingerprint),
+        "source": source_facts(
+            prepared.dataset.found,
+            prepared.fingerprint,
+            {"columns": Path(table.file).absolute() if table else None},
+        ),
+        "columns": prepared.added.facts,
         "classes": len(prepared.dataset.classes),
         "labels_crc32c": f"{crc32c.crc32c(labels_text(prepared.dataset.classes.names)):08x}",
     }
 
 
-def source_facts(found: Found, fingerprint: str) -> dict[str, Any]:
-    """Where a job's source is, by its parts, and what it holds."""
+def source_facts(
+    found: Found, fingerprint: str, more: dict[str, Path | None] | None = None
+) -> dict[str, Any]:
+    """Where a job's source is, by its parts and by ``more`` of them, and what it holds."""
     return {
         "kind": found.kind,
         **{name: _source_file(getattr(found, name)) for name in PARTS},
+        **{name: _source_file(path) for name, path in (more or {}).items()},
         "fingerprint": fingerprint,
     }
 
@@ -144,7 +154,8 @@ def make_report(
         bad = [note for result in own for note in _notes(result, "skipped")]
         bad += [ImageNote(catalog.split, image, "has no label") for image in catalog.unlabelled]
         lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
-        boxes = (
+        has_boxes = SIDES[0] in prepared.options.record_schema.features
+        boxes = has_boxes * (
             len(catalog.boxes)
             - sum(int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost)
             - sum(result.boxes_lost for result in own)
@@ -166,6 +177,8 @@ def make_report(
         odd += odd_of(plan.catalog)
         first += len(plan.order)
     odd += odd_of_all(prepared.plans, dataset)
+    if prepared.added.unused:
+        odd.append(f"columns: rows of images not here: {prepared.added.unused:,}")
     return Report(
         out,
         tuple(splits),
@@ -219,7 +232,7 @@ def make_manifest(
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
 ) -> dict[str, Any]:
-    offset = prepared.options.label_offset
+    offset = prepared.options.first_label
     shards = []
     for result in results:
         classes, count = (column.tolist() for column in counts[result.task.name])

@@ -13,7 +13,7 @@ from fastconv.board import ROW, Board
 from fastconv.job import Job, ShardResult, ShardTask, share_plans
 from fastconv.prepare import Prepared
 from fastconv.progress import Watch
-from fastconv.records import SLIM, class_entries
+from fastconv.records import class_entries, column_entries, loop_keys
 from fastconv.recruits import Recruits
 from fastconv.workers import SHARD_MODULE, Crew
 
@@ -30,12 +30,18 @@ def write_shards(
     any order. Raises what write_shard raises, and WorkerError."""
     options, dataset = prepared.options, prepared.dataset
     recipe = options.recipe
-    entries = class_entries(dataset.classes, options.label_offset)
+    schema, first = options.record_schema, options.first_label
+    entries = class_entries(dataset.classes, schema, first)
     if recipe.alters:  # then records say what is stored; otherwise what slim says of every image
-        entries += class_entries(dataset.classes, options.label_offset, gray=True)
+        entries += class_entries(dataset.classes, schema, first, gray=True)
     with ExitStack() as stack:
         plan_fd = share_plans(
-            list(prepared.plans), dataset.classes, SLIM.as_dict(), entries, options.label_offset
+            list(prepared.plans),
+            dataset.classes,
+            first,
+            loop_keys(schema),
+            entries,
+            column_entries(prepared.added),
         )
         stack.callback(os.close, plan_fd)
         board = Board.create(workers)
@@ -55,7 +61,7 @@ def write_shards(
 
         def arguments(worker: int) -> tuple[Any, ...]:
             skip = options.on_error == "skip"
-            return worker, str(out), str(out / files.PARTIAL), skip, recipe
+            return worker, str(out), str(out / files.PARTIAL), options.places, skip, recipe
 
         start = (SHARD_MODULE, "open_job")
         crew = stack.enter_context(

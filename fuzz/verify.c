@@ -1,6 +1,8 @@
 /* What a record must hold: any payload against the rules, its image's sides, and joined checksums. */
 #include "fuzz.h"
 
+#include <string.h>
+
 #include "../ext/crc32c_impl.h"
 #include "../ext/verify_impl.h"
 
@@ -28,6 +30,35 @@ static void sides_hold(const uint8_t *data, size_t bytes)
     free(longer);
 }
 
+static const fc_key SLIM[FC_RULE_KEYS] = {
+    {"image/height", 0, FC_KIND_INT64, 1},         {"image/width", 0, FC_KIND_INT64, 1},
+    {"image/colorspace", 0, FC_KIND_BYTES, 1},     {"image/channels", 0, FC_KIND_INT64, 1},
+    {"image/format", 0, FC_KIND_BYTES, 1},         {"image/class/label", 0, FC_KIND_INT64, 1},
+    {"image/class/synset", 0, FC_KIND_BYTES, 1},   {"image/class/text", 0, FC_KIND_BYTES, 1},
+    {"image/filename", 0, FC_KIND_BYTES, 1},       {"image/encoded", 0, FC_KIND_BYTES, 1},
+    {"image/object/bbox/xmin", 0, FC_KIND_FLOAT, 0}, {"image/object/bbox/ymin", 0, FC_KIND_FLOAT, 0},
+    {"image/object/bbox/xmax", 0, FC_KIND_FLOAT, 0}, {"image/object/bbox/ymax", 0, FC_KIND_FLOAT, 0},
+    {"image/object/bbox/label", 0, FC_KIND_INT64, 0},
+};
+/* Another schema: most of it left out, the rest under other names. */
+static const char *const TFDS[FC_RULE_KEYS] = {
+    [FC_RULE_LABEL] = "image/class/label", [FC_RULE_FILENAME] = "file_name",
+    [FC_RULE_ENCODED] = "image/encoded", [FC_RULE_YMAX] = "image/object/bbox/ymax",
+};
+
+static int held(fc_rules *rules, const fc_example *e, const uint8_t *payload)
+{
+    for (int64_t i = 0; i < rules->classes; i++)
+        rules->records[i] = 0;
+    *rules->boxes = 0;
+    int holds = fc_rules_hold(rules, e, payload);
+    CHECK(holds == 0 || holds == 1);
+    CHECK(*rules->boxes >= 0 && (holds || *rules->boxes == 0));
+    CHECK(*rules->boxes <= (int64_t)e->float_count);
+    CHECK(rules->records[0] + rules->records[1] + rules->records[2] == holds);
+    return holds;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
@@ -40,7 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static fc_example e;
     int64_t records[3] = {0}, boxes = 0;
-    fc_rules rules = {1, 3, (const uint8_t *)NAMES, START, records, &boxes};
+    fc_rules rules = {.first_label = 1, .classes = 3, .names = (const uint8_t *)NAMES,
+                      .name_start = START, .records = records, .boxes = &boxes};
+    for (int key = 0; key < FC_RULE_KEYS; key++)
+        rules.keys[key] = SLIM[key], rules.keys[key].bytes = strlen(SLIM[key].name);
     if (!bytes) /* its first byte says where checksums are joined, the rest is a payload */
         return 0;
     size_t part = data[0] * (bytes - 1) / 255;
@@ -52,10 +86,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     sides_hold(payload, bytes);
     if (fc_example_read(&e, payload, bytes) != FC_EXAMPLE_OK)
         return 0;
-    int holds = fc_rules_hold(&rules, &e, payload);
-    CHECK(holds == 0 || holds == 1);
-    CHECK(boxes >= 0 && (holds || boxes == 0) && boxes <= (int64_t)e.float_count);
-    CHECK(records[0] + records[1] + records[2] == holds);
+    CHECK(held(&rules, &e, payload) <= 1);
+    for (int key = 0; key < FC_RULE_KEYS; key++)
+        if (!TFDS[key])
+            rules.keys[key].bytes = 0;
+        else
+            rules.keys[key].name = TFDS[key], rules.keys[key].bytes = strlen(TFDS[key]);
+    fc_key added[] = {{"iso", 3, FC_KIND_INT64, 1}, {"who", 3, FC_KIND_BYTES, 0}};
+    rules.added = added;
+    rules.added_count = part % 3;
+    held(&rules, &e, payload);
     for (size_t i = 0; i < e.span_count; i++)
         sides_hold(payload + e.spans[i].at, (size_t)e.spans[i].bytes);
     return 0;

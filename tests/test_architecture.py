@@ -29,17 +29,27 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("errors", "geometry", "metadata", "recipe", "regular", "shared"),
         *("version", "whereabouts"),
     ),
+    "forms": ("layout", "schema"),
     "single things": (
         *("atomic", "board", "cache", "example", "image_options", "names", "reader"),
-        *("recruits", "verdict", "worker"),
+        *("recruits", "schema_given", "tfds", "verdict", "worker"),
     ),
     "columns and files": (
-        *("annotations", "catalog", "images", "index", "manifest", "options", "progress"),
+        *(
+            "annotations",
+            "catalog",
+            "gzipped",
+            "images",
+            "index",
+            "manifest",
+            "options",
+            "progress",
+        ),
         *("workers", "writer"),
     ),
     "what was done before": ("journal", "past", "remembered"),
-    "what is to be done": ("plan", "records", "remake", "sample", "sources"),
-    "prepared": ("comparison", "job", "preflight", "prepare", "report"),
+    "what is to be done": ("plan", "remake", "sample", "sources"),
+    "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
@@ -63,7 +73,7 @@ FACES = {
     "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_raw", "cli_verify"},
     "rich": {"cli_output", "display", "tables"},
 }
-LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "scipy", *FACES}
+LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "pyarrow", "scipy", "tomli", *FACES}
 MAY_PRINT = {"cli", "cli_output", "__main__"}
 LINES_MAX = 400
 

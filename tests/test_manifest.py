@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastconv.errors import OutputError
-from fastconv.journal import Journal
+from fastconv.journal import Journal, labels_text
 from fastconv.manifest import (
     FOLDERS,
     JOURNAL,
@@ -50,7 +50,7 @@ def finished(out: Path, files: list[str] = FILES) -> Path:
 
 def broken_off(out: Path, written: list[str]) -> Path:
     """An output that a killed job left: its journal, some shards, and something half done."""
-    journal = Journal(out, {"format": 1, "tool": TOOL, "files": FILES}, [])
+    journal = Journal(out, FOLDERS, {"format": 1, "tool": TOOL, "files": FILES}, [])
     for name in written:
         (out / name).write_text(f"old {name}")
         journal.add({"shard": name})
@@ -79,7 +79,7 @@ def test_what_a_job_leaves_that_ended_before_its_journal(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
     (tmp_path / PARTIAL / "half").touch()
     assert contents(tmp_path) == []
-    Journal(tmp_path, {}, []).close()
+    Journal(tmp_path, FOLDERS, {}, []).close()
     assert everything(tmp_path) == sorted([*FOLDERS, PARTIAL, JOURNAL])
 
 
@@ -288,7 +288,7 @@ def test_removing_unfinished_files(tmp_path: Path) -> None:
 
 def test_a_journals_way(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    journal = Journal(out, {"tool": TOOL, "files": FILES}, [])
+    journal = Journal(out, FOLDERS, {"tool": TOOL, "files": FILES}, [])
     assert everything(out) == sorted([*FOLDERS, PARTIAL, JOURNAL])
     journal.add({"shard": {"name": "train-00000-of-00002", "text": "ü\n"}})
     lines = (out / JOURNAL).read_bytes().splitlines()
@@ -298,7 +298,7 @@ def test_a_journals_way(tmp_path: Path) -> None:
     ]
     manifest: dict[str, Any] = {"tool": TOOL, "files": FILES, "shards": [{"records": 5}]}
     (out / PARTIAL / "left over").touch()
-    journal.finish(manifest, ["tench", "ü", "raw \udcff"])
+    journal.finish(manifest, {LABELS: labels_text(["tench", "ü", "raw \udcff"])})
     assert everything(out) == sorted([*FOLDERS, LABELS, MANIFEST])
     assert json.loads((out / MANIFEST).read_bytes()) == manifest
     assert (out / LABELS).read_bytes() == "tench\nü\nraw ".encode() + b"\xff\n"
@@ -320,7 +320,7 @@ def test_every_line_is_on_disk_before_add_returns(
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    journal = Journal(tmp_path, {"n": 0}, [{"n": 1}])
+    journal = Journal(tmp_path, FOLDERS, {"n": 0}, [{"n": 1}])
     for n in range(2, 4):
         journal.add({"n": n})
     journal.close()
@@ -331,7 +331,7 @@ def test_a_journal_takes_a_manifest_away_and_what_was_half_done(tmp_path: Path) 
     out = finished(tmp_path)
     (out / PARTIAL).mkdir()
     (out / PARTIAL / "0.shard").touch()
-    Journal(out, {"n": 0}, []).close()
+    Journal(out, FOLDERS, {"n": 0}, []).close()
     assert not (out / MANIFEST).exists()
     assert (out / JOURNAL).read_bytes() == b'{"n": 0}\n'
     assert list((out / PARTIAL).iterdir()) == []
@@ -340,14 +340,14 @@ def test_a_journal_takes_a_manifest_away_and_what_was_half_done(tmp_path: Path) 
 def test_a_journal_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file.*cannot be written"):
-        Journal(tmp_path / "file", {}, [])
+        Journal(tmp_path / "file", FOLDERS, {}, [])
     (tmp_path / "out" / JOURNAL).mkdir(parents=True)
     with pytest.raises(OutputError, match=f"{JOURNAL}: cannot be written: Is a directory"):
-        Journal(tmp_path / "out", {}, [])
+        Journal(tmp_path / "out", FOLDERS, {}, [])
 
 
 def test_a_journal_on_a_full_disk(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, {}, [])
+    journal = Journal(tmp_path, FOLDERS, {}, [])
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, journal._file.fileno(), inheritable=False)
     os.close(full)
@@ -357,10 +357,10 @@ def test_a_journal_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, {"tool": TOOL, "files": FILES}, [])
+    journal = Journal(tmp_path, FOLDERS, {"tool": TOOL, "files": FILES}, [])
     (tmp_path / MANIFEST).mkdir()
     with pytest.raises(OutputError, match=f"{MANIFEST}: cannot be written"):
-        journal.finish({"tool": TOOL, "files": FILES}, [])
+        journal.finish({"tool": TOOL, "files": FILES}, {})
     journal.close()
     assert (tmp_path / JOURNAL).exists()
     assert list((tmp_path / MANIFEST).iterdir()) == []

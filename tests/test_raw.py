@@ -10,6 +10,7 @@ import re
 import shutil
 import tarfile
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from layouts import (
     flat_validation,
     kaggle,
     put,
-    tar_of_tars,
 )
 from twin import unpack
 
@@ -119,7 +119,7 @@ def test_any_tar_with_any_sizes_and_times(tmp_path: Path, format: int) -> None:
                 for number, size in enumerate(sizes):
                     name = f"{wnid}_{number}{'x' * chance.choice((0, 60, long))}.JPEG"
                     info = tarfile.TarInfo(chance.choice(("", "./")) + name)
-                    info.size, info.mtime = size, chance.choice(times)  # type: ignore[assignment]
+                    info.size, info.mtime = size, chance.choice(times)
                     inner.addfile(info, io.BytesIO(chance.randbytes(size)))
             add(outer, f"{wnid}.tar", buffer.getvalue())
     raw(archive.parent, tmp_path / "out")
@@ -289,9 +289,7 @@ def test_any_boxes_come_back_as_they_were(tmp_path: Path) -> None:
     back = read_boxes_csv(tmp_path / "boxes.csv")
     assert list(back.stems) == [name[:-4] for name, n in zip(names, count, strict=True) if n]
     due = [
-        np.array(sorted(map(tuple, boxes[a:b])), np.float32)
-        for a, b in zip(start, start[1:], strict=False)
-        if b > a
+        np.array(sorted(map(tuple, boxes[a:b])), np.float32) for a, b in pairwise(start) if b > a
     ]
     assert np.array_equal(back.coords, np.concatenate(due))
 
@@ -442,7 +440,7 @@ def test_foreign_content_and_other_jobs(mini: Path, tmp_path: Path) -> None:
         ({"split": "validation", "resume": False}, "already holds something"),
     ):
         with pytest.raises(OutputError, match=said):
-            raw(**{"source": mini, "out": out, **more})
+            raw(**{"source": mini, "out": out, **more})  # type: ignore[arg-type]
     with pytest.raises(OutputError, match="fingerprint was"):
         raw(mini, out, split="validation", synsets=_reversed_synsets(tmp_path))
     # The same images from elsewhere are the same job.

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,7 @@ def fragments(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_places_come_after_the_disk(
     mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fragments: None
 ) -> None:
-    """At each sync, nothing written since the one before has a name, and nothing named is claimed."""
+    """At each sync, what was written since the last has no name, and what is named no claim."""
     monkeypatch.setattr(publish, "BATCH_BYTES", 1)
     out = tmp_path / "out"
     named: list[set[str]] = []
@@ -237,7 +238,7 @@ def test_places_come_after_the_disk(
     report = raw(mini, out)
     assert named[0] == set() and claims[0] == 0
     assert len(named[-1]) == 80 and claims[-1] < report.parts
-    assert all(before <= after for before, after in zip(named, named[1:], strict=False))
+    assert all(before <= after for before, after in pairwise(named))
     manifest = json.loads((out / "manifest.json").read_text())
     assert len(manifest["parts"]) == report.parts
 
@@ -252,7 +253,7 @@ def test_a_system_that_cannot_sync_all(
         raise OSError(errno.ENOSYS, "lacking")
 
     def noted(fd: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         fsync(fd)
 
     monkeypatch.setattr(_process, "sync_all", lacks)

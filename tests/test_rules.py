@@ -18,8 +18,10 @@ from fastconv import _verify
 from fastconv.checking.rules import KINDS, Expected
 
 LABELS = ("a", "n01440764", "ü\udcff")
-RULES = _verify.Rules(1, [name.encode("utf-8", "surrogateescape") for name in LABELS])
 STRICT = Expected(strict=True, labels=LABELS)
+NATIVE = STRICT.native()
+assert NATIVE is not None
+RULES = NATIVE
 
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (7, 5)) -> bytes:

@@ -299,7 +299,7 @@ RECORDS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     ),
     "a key too many": (
         lambda r: [fastconv.encode_example({**fastconv.parse_example(r[0]), "x": 1}), *r[1:]],
-        "record 0 at offset 0: x is there, which slim's schema has not",
+        "record 0 at offset 0: x is there, which its schema has not",
     ),
     "a value too many": (
         lambda r: [changed(r[0], height=[1, 2]), *r[1:]],

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv import _jpeg
+from fastconv.catalog import Int64Array
 from fastconv.checking.rules import SIDES
 from fastconv.errors import BadImageError
 from fastconv.job import Job
 from fastconv.reader import parse_example
 from fastconv.recipe import Recipe
 from fastconv.regular import content
+from fastconv.schema import IMAGE
 
 if TYPE_CHECKING:
     from fastconv.job import ShardTask
@@ -41,11 +44,14 @@ class Against:
         recipe: Recipe,
         names: tuple[str, ...],
         texts: tuple[str, ...],
+        features: dict[str, str],
+        added: AddedAgain,
     ) -> None:
         from fastconv.remake import Remaker
 
         self._job = Job(plan_fd)
         self._rows, self._recipe = rows, recipe
+        self._features, self._added = features, added
         self._classes = [
             tuple(text.encode("utf-8", "surrogateescape") for text in pair)
             for pair in zip(names, texts, strict=True)
@@ -65,7 +71,8 @@ class Against:
         )
 
     def _differences(self, row: int, payload: memoryview) -> Iterator[str]:
-        columns, features = self._job.columns, parse_example(payload)
+        columns, stored = self._job.columns, parse_example(payload)
+        features = {k: stored[name] for k, name in self._features.items() if name in stored}
         klass = columns["klass"][row]
         synset, text = self._classes[klass]
         for key, value in (
@@ -76,7 +83,8 @@ class Against:
         ):
             if key in features and list(features[key]) != [value]:
                 there = ", ".join(map(_shown, features[key])) or "nothing"
-                yield f"{key} is {there}, but the source's {_shown(value)}"
+                yield f"{self._features[key]} is {there}, but the source's {_shown(value)}"
+        yield from self._added.differences(row, stored)
         try:
             made = self._made(self._source_bytes(row))
         except OSError as error:
@@ -85,13 +93,14 @@ class Against:
         except BadImageError as error:
             yield f"the source's image is bad: {error}"
             return
-        if list(features.get("image/encoded", [])) != [made.data]:
-            yield f"image/encoded is not what the source gives ({len(made.data)} bytes)"
+        if list(features.get(IMAGE, [])) != [made.data]:
+            yield f"{self._features[IMAGE]} is not what the source gives ({len(made.data)} bytes)"
         own = self._job.boxes(row)
         boxes = made.boxes(own) if made.moves_boxes else own
         for key, source in zip(SIDES, boxes.T, strict=True):
             if key in features and not np.array_equal(features[key], source):
-                yield f"{key} is {features[key].tolist()}, but the source's {source.tolist()}"
+                name = self._features[key]
+                yield f"{name} is {features[key].tolist()}, but the source's {source.tolist()}"
 
     def _source_bytes(self, row: int) -> bytes:
         columns, job = self._job.columns, self._job
@@ -126,6 +135,27 @@ class Against:
 
 def _shown(value: object) -> str:
     return repr(value.decode("utf-8", "replace")) if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedAgain:
+    """Features that the schema adds: ``kinds`` of each by name; ``cells``: of each row of their
+    table the values of each; ``rows``: of each row of the plan, its row there."""
+
+    kinds: dict[str, str]
+    cells: tuple[tuple[list[Any], ...], ...] = ()
+    rows: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def differences(self, row: int, stored: dict[str, Any]) -> Iterator[str]:
+        if not self.kinds:
+            return
+        cells = self.cells[self.rows[row]]
+        for (name, kind), values in zip(self.kinds.items(), cells, strict=True):
+            expected = np.array(values, np.float32).tolist() if kind == "float" else values
+            if name in stored and stored[name].tolist() != expected:
+                there = ", ".join(map(_shown, stored[name])) or "nothing"
+                own = ", ".join(map(_shown, expected)) or "nothing"
+                yield f"{name} is {there}, but the table's {own}"
 
 
 class ShardAgainst:
@@ -168,5 +198,11 @@ def arguments(
         )
         for task in tasks
     }
-    classes = prepared.dataset.classes
-    return rows, prepared.options.recipe, classes.names, classes.texts
+    classes, added = prepared.dataset.classes, prepared.added
+    again = AddedAgain({name: told["kind"] for name, told in added.facts.items()})
+    if added.rows:
+        taken = zip(added.rows, prepared.plans, strict=True)
+        in_order = np.concatenate([rows[plan.order] for rows, plan in taken])
+        again = replace(again, cells=added.cells, rows=in_order)
+    features = dict(prepared.options.record_schema.features)
+    return rows, prepared.options.recipe, classes.names, classes.texts, features, again

@@ -11,14 +11,16 @@ import crc32c
 
 from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
-from fastconv.manifest import DATA, FORMAT, INDEXES, JOURNAL, LABELS, MANIFEST, RAW, kind_of
+from fastconv.layout import DATA, INDEXES, Layout
+from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST, RAW, kind_of, root_of
 from fastconv.past import Past, read_past
 from fastconv.regular import content
+from fastconv.tfds import FEATURES_FILE, INFO, LABELS_SUFFIX
 
 NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.S)
 TFRECORD = re.compile(r".*\.tfrecords?(\b.*)?", re.S)
 # Beside an output's folder of shards these are no shards.
-OTHERS = (LABELS, MANIFEST, JOURNAL, "dataset_info.json", "features.json")
+OTHERS = (LABELS, MANIFEST, JOURNAL, INFO, FEATURES_FILE)
 
 
 @dataclass(slots=True)
@@ -43,8 +45,14 @@ class Output:
 
     def shard_file(self, name: str) -> str:
         path = self.shards[name]
-        there = self.past is not None or (self.root / DATA).is_dir()
-        return self.shown(path) if path else f"{DATA}/{name}" if there else name
+        return self.shown(path) if path else self.layout.shard_file(name)
+
+    @property
+    def layout(self) -> Layout:
+        """Where its parts lie: what the manifest says, or what can be seen."""
+        if self.past is not None:
+            return self.past.layout
+        return Layout("slim" if (self.root / DATA).is_dir() else "tfds")
 
 
 def look_at(path: Path) -> Output:
@@ -54,8 +62,7 @@ def look_at(path: Path) -> Output:
         return _with_indexes(Output(path.parent, path, {path.name: path}, {}), path.parent)
     if not path.is_dir():
         raise InputError(f"{path}: {'is no file or folder' if path.exists() else 'does not exist'}")
-    if path.name == DATA and not (path / DATA).is_dir():
-        path = path.absolute().parent
+    path = root_of(path)
     if kind_of(path) == RAW:
         raise InputError(
             f"{path}: holds class folders, by `fastconv raw`, and no shards; the same command, run "
@@ -82,7 +89,10 @@ def _files(folder: Path) -> list[Path]:
         return sorted(
             entry
             for entry in folder.iterdir()
-            if not entry.name.startswith(".") and entry.name not in OTHERS and not entry.is_dir()
+            if not entry.name.startswith(".")
+            and entry.name not in OTHERS
+            and not entry.name.endswith(LABELS_SUFFIX)
+            and not entry.is_dir()
         )
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
@@ -113,11 +123,7 @@ def _hear(output: Output) -> None:
         _missing_by_number(output)
         return
     output.past, output.said = past, past.shards
-    names = [
-        name.removeprefix(f"{DATA}/")
-        for name in past.facts.get("files", [])
-        if name.startswith(f"{DATA}/")
-    ]
+    names = _shards_named(past)
     if not past.is_finished:
         done = f"{len(past.shards):,} of {len(names):,} shards are done"
         what = f"the conversion is not finished ({done}); the same command goes on with it"
@@ -125,13 +131,34 @@ def _hear(output: Output) -> None:
         names = [name for name in names if name in past.shards or name in output.shards]
     for name in output.shards.keys() - set(names):
         what = "no manifest names it, and readers would take it for a shard; move it away"
-        output.findings.append(Finding(f"{DATA}/{name}", what))
+        output.findings.append(Finding(past.layout.shard_file(name), what))
     for name in output.indexes.keys() - set(names):
         what = "is the index of no shard; move it away"
         output.findings.append(Finding(f"{INDEXES}/{name}", what))
     output.shards = {name: output.shards.get(name) for name in names}
-    output.indexes = {name: output.indexes.get(name) for name in names}
+    if past.layout.indexes:
+        output.indexes = {name: output.indexes.get(name) for name in names}
     _labels(output, past)
+    _metadata(output, past)
+
+
+def _shards_named(past: Past) -> list[str]:
+    """The shards among the files that a manifest or journal names."""
+    prefix = f"{past.layout.data}/" if past.layout.data else ""
+    files = (name.removeprefix(prefix) for name in past.facts["files"] if name.startswith(prefix))
+    return [name for name in files if "/" not in name and NUMBERED.fullmatch(name)]
+
+
+def _metadata(output: Output, past: Past) -> None:
+    """What stands beside the shards for TensorFlow Datasets."""
+    for name, crc in (past.facts.get("metadata") or {}).get("files", {}).items():
+        try:
+            if f"{crc32c.crc32c(content(output.root / name)):08x}" != crc:
+                output.findings.append(Finding(name, "is not the one that was written"))
+        except FileNotFoundError:
+            output.findings.append(Finding(name, "is missing"))
+        except OSError as error:
+            output.findings.append(Finding(name, f"cannot be read: {error.strerror}"))
 
 
 def _labels(output: Output, past: Past) -> None:

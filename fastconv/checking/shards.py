@@ -11,14 +11,15 @@ import crc32c
 
 from fastconv import _verify
 from fastconv.checking.findings import Finding, ShardFindings
-from fastconv.checking.rules import IMAGE_KEYS, Expected
+from fastconv.checking.inflated import inflated
+from fastconv.checking.rules import Expected
 from fastconv.errors import BadImageError
 from fastconv.regular import regular
+from fastconv.schema import LABEL
 
 if TYPE_CHECKING:
     from fastconv.checking.against import Against
 
-GZIP_MAGIC = b"\x1f\x8b"
 INDEX_MAX = 256 << 20  # of ten million records: more of an index is not asked for the way on
 
 
@@ -47,9 +48,7 @@ class Checker:
     _rules: _verify.Rules | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.expected.strict and self.expected.labels is not None:
-            names = [name.encode("utf-8", "surrogateescape") for name in self.expected.labels]
-            self._rules = _verify.Rules(self.expected.first_label, names)
+        self._rules = self.expected.native()
 
     def __call__(self, shard: ShardToCheck) -> ShardFindings:
         found = ShardFindings(shard.name)
@@ -67,16 +66,23 @@ class Checker:
             return
         try:
             self.expected.kinds = {}
-            walk = self._walked(fd, shard, found)
+            with inflated(fd) as content:
+                walk = self._walked(content.fd, shard, found)
         finally:
             os.close(fd)
-        found.records, found.bytes = walk.record, walk.end
+        if content.problem:
+            found.add(Finding(shard.shown, content.problem))
+        size, crc = walk.end, walk.crc32c
+        if content.bytes is not None:
+            size, crc = content.bytes, content.crc32c
+        found.records, found.bytes = walk.record, size
         is_framed = walk.at == walk.end and walk.leaps == 0
         if shard.said:
-            _compare(shard, walk, found)
+            _compare(shard, walk, size, crc, found)
             if self._rules is not None and not found.is_bad:
                 labels, found.boxes = self._rules.taken()
-                _compare_labels(shard, labels, found)
+                if LABEL in self.expected.features:
+                    _compare_labels(shard, labels, found)
         if shard.needs_index:
             _check_index(shard, walk.index if is_framed else None, found)
 
@@ -102,8 +108,7 @@ class Checker:
         every = self.decode or against is not None
         walk = _verify.Walk(fd, end, self._rules, every, on_record, on_damage)
         while (why := walk.run()) != _verify.WHOLE:
-            head = b"" if why == _verify.READ else os.pread(fd, 2, 0)
-            what = _told(why, walk, head)
+            what = _told(why, walk)
             found.add(Finding(shard.shown, what, walk.record, walk.at))
             onwards = None if why == _verify.READ else _next_by_index(shard, walk)
             if onwards is None:
@@ -122,15 +127,15 @@ class Checker:
             if self._rules is not None:
                 return ["does not hold what it must; why could not be found out, which is an error "
                         "of fastconv's own"]  # fmt: skip
-        return list(_undecodable(payload)) if self.decode else []
+        return list(_undecodable(payload, self.expected.image_keys)) if self.decode else []
 
 
-def _undecodable(payload: memoryview) -> Iterator[str]:
+def _undecodable(payload: memoryview, names: tuple[str, ...]) -> Iterator[str]:
     from fastconv.checking import decode
     from fastconv.reader import parse_example
 
     features = parse_example(payload)
-    key = next((key for key in IMAGE_KEYS if key in features), None)
+    key = next((key for key in names if key in features), None)
     if key is not None and len(features[key]) == 1 and features[key].dtype == object:
         try:
             decode.check(features[key][0])
@@ -138,13 +143,11 @@ def _undecodable(payload: memoryview) -> Iterator[str]:
             yield f"{key} cannot be decoded: {error}"
 
 
-def _told(why: int, walk: _verify.Walk, head: bytes) -> str:
+def _told(why: int, walk: _verify.Walk) -> str:
     if why == _verify.READ:
         return f"cannot be read: {os.strerror(walk.error)}"
     if why == _verify.SHRUNK:
         return "the file became shorter while it was read"
-    if walk.at == 0 and head == GZIP_MAGIC:
-        return "is compressed with GZIP, and so has no byte offsets that a reader could go to"
     if why == _verify.HEAD_WRONG:
         return "the checksum of its length is wrong"
     return f"is cut off; the file ends at {walk.end}"
@@ -164,18 +167,21 @@ def _next_by_index(shard: ShardToCheck, walk: _verify.Walk) -> tuple[int, int] |
     return (onwards, walk.record + 1) if walk.at < onwards < walk.end else None
 
 
-def _compare(shard: ShardToCheck, walk: _verify.Walk, found: ShardFindings) -> None:
+def _compare(
+    shard: ShardToCheck, walk: _verify.Walk, size: int, crc: int, found: ShardFindings
+) -> None:
+    """``size`` and ``crc`` are of the file, the walk is through its content."""
     said = shard.said or {}
-    if walk.end != said["bytes"]:
-        what = f"has {walk.end:,} bytes, but the manifest says {said['bytes']:,}"
+    if size != said["bytes"]:
+        what = f"has {size:,} bytes, but the manifest says {said['bytes']:,}"
         found.add(Finding(shard.shown, what))
     elif walk.at == walk.end and walk.record != said["records"]:
         what = f"has {walk.record:,} records, but the manifest says {said['records']:,}"
         found.add(Finding(shard.shown, what))
-    elif not found.is_bad and f"{walk.crc32c:08x}" != said["crc32c"]:
+    elif not found.is_bad and f"{crc:08x}" != said["crc32c"]:
         what = (
             f"every record is whole, but the file is not the one that was written: its CRC32C is "
-            f"{walk.crc32c:08x}, not {said['crc32c']}"
+            f"{crc:08x}, not {said['crc32c']}"
         )
         found.add(Finding(shard.shown, what))
 

@@ -15,11 +15,13 @@ from fastconv.checking.shards import ShardToCheck
 from fastconv.errors import InputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.job import shard_tasks, share_plans
-from fastconv.manifest import INDEXES, MANIFEST
+from fastconv.layout import INDEXES
+from fastconv.manifest import MANIFEST
 from fastconv.options import PathLike, clean_path
-from fastconv.past import differences
+from fastconv.past import Past, differences
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
+from fastconv.schema import BASES, stored_names
 from fastconv.workers import Crew, usable_cores
 
 if TYPE_CHECKING:  # what a source needs is not loaded where none is looked at
@@ -108,11 +110,7 @@ def check(
     if workers is not None:
         check_whole("workers", workers, 1, 99_999)
     past = output.past
-    expected = Expected(
-        strict=past is not None,
-        labels=output.labels,
-        first_label=past.facts["options"]["label_offset"] if past else 1,
-    )
+    expected = _expected(past, output.labels)
     names = sorted(output.shards if only is None else only)
     shards = [shard_to_check(output, name) for name in names]
     sizes = {shard.name: _size(shard.path) for shard in shards}
@@ -126,9 +124,9 @@ def check(
             plan_fd = share_plans(
                 list(prepared.plans),
                 prepared.dataset.classes,
-                {},
+                prepared.options.first_label,
+                [],
                 [b""],
-                prepared.options.label_offset,
             )
             stack.callback(os.close, plan_fd)
             fds = (plan_fd,)
@@ -155,6 +153,19 @@ def check(
         for shard, found in crew.run(shards, on_tick):
             results[shard.name] = found
     return Checked(results, count)
+
+
+def _expected(past: Past | None, labels: tuple[str, ...] | None) -> Expected:
+    if past is None:
+        return Expected(strict=False, labels=labels)
+    added = past.facts.get("columns") or {}
+    return Expected(
+        strict=True,
+        labels=labels,
+        first_label=past.facts["options"]["label_offset"],
+        features=stored_names(past.facts),
+        added={name: (told["kind"], told["single"]) for name, told in added.items()},
+    )
 
 
 def report_of(output: Output, checked: Checked, held_to: tuple[str, ...]) -> VerifyReport:
@@ -238,13 +249,21 @@ def _totals(output: Output, found: list[ShardFindings]) -> list[Finding]:
     return findings
 
 
+def _schema_in_words(past: Past) -> str:
+    features = stored_names(past.facts)
+    base = next((name for name, known in BASES.items() if known.features == features), None)
+    if base is None or past.facts.get("columns"):
+        return "its schema"
+    return {"slim": "slim's schema", "tfds": "the schema of TensorFlow Datasets"}[base]
+
+
 def what_for(output: Output, decode: bool, against_source: bool) -> tuple[str, ...]:
     """What shards are held to, in words."""
     held = ["both checksums of every record", "every Example", "images' headers"]
     if output.indexes:
         held.append("index files")
     if output.past:
-        held += [f"counts and checksums of {output.past.path.name}", "slim's schema"]
+        held += [f"counts and checksums of {output.past.path.name}", _schema_in_words(output.past)]
     if decode:
         held.append("every image decoded")
     if against_source:

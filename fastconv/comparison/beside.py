@@ -10,7 +10,8 @@ from fastconv.comparison.features import summary
 from fastconv.comparison.inorder import unreadable
 from fastconv.comparison.report import Difference, Place, Tally
 from fastconv.comparison.sides import Dataset
-from fastconv.manifest import INDEXES, JOURNAL, LABELS, MANIFEST
+from fastconv.layout import INDEXES
+from fastconv.manifest import JOURNAL, LABELS, MANIFEST
 from fastconv.regular import content
 
 OPTION_GROUPS = ("tool", "options")

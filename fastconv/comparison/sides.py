@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
-from fastconv.manifest import DATA, INDEXES, RAW, kind_of
+from fastconv.layout import DATA, INDEXES
+from fastconv.manifest import RAW, kind_of
 from fastconv.reader import read_records
 from fastconv.regular import regular
 

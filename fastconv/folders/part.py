@@ -35,6 +35,11 @@ class Part:
         return f"{self.folder}{more}"
 
     @property
+    def unfinished(self) -> str:
+        """The folder of unfinished files that it is made in (manifest.PART)."""
+        return f"part-{self.number}"
+
+    @property
     def folder(self) -> str:
         return f"{self.split}/{self.klass}"
 

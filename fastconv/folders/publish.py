@@ -140,7 +140,7 @@ class Publisher:
             _sync_folder(inside)
 
     def _sync_files(self, part: Part) -> None:
-        folder = os.open(str(part.number), FOLDER, dir_fd=self._partial)
+        folder = os.open(part.unfinished, FOLDER, dir_fd=self._partial)
         try:
             with os.scandir(folder) as entries:
                 names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
@@ -166,12 +166,12 @@ class Publisher:
         if part.split not in self._splits:
             self._splits[part.split] = open_folder(path, part.split, self._root, make=True)
         inside, name, path = self._splits[part.split], encoded(part.klass), path / part.klass
-        number = encoded(str(part.number))
+        unfinished = encoded(part.unfinished)
         try:
             if part.turns == 1 and not _is_there(name, inside):
-                os.rename(number, name, src_dir_fd=self._partial, dst_dir_fd=inside)
+                os.rename(unfinished, name, src_dir_fd=self._partial, dst_dir_fd=inside)
                 return
-            source = os.open(number, FOLDER, dir_fd=self._partial)
+            source = os.open(unfinished, FOLDER, dir_fd=self._partial)
             try:
                 folder = open_folder(path, part.klass, inside, make=True)
                 try:
@@ -184,7 +184,7 @@ class Publisher:
                     os.close(folder)
             finally:
                 os.close(source)
-            os.rmdir(number, dir_fd=self._partial)
+            os.rmdir(unfinished, dir_fd=self._partial)
         except OSError as error:
             raise output_error(path, error) from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastconv import manifest as files
-from fastconv.atomic import output_error, write_file
+from fastconv.atomic import output_error
 from fastconv.board import ROW, Board
 from fastconv.errors import InputError
 from fastconv.folders.boxes import BOXES
@@ -89,15 +89,13 @@ def _carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> FolderRe
     if is_finished and all(_holds(out / name, data) for name, data in beside.items()):
         return report
     claimed = [{"part": part_line(part)} for part in parts if part.number in kept]
-    journal = Journal(out, header, claimed, ())
+    journal = Journal(out, (), header, claimed)
     try:
         if todo:
             watch.phase(f"writing {len(todo):,} of {len(parts):,} {PIECES}" if kept else "writing")
             _write(prepared, out, todo, workers, watch, recruits, journal)
         watch.phase("finishing")
-        if prepared.boxes:
-            write_file(out / BOXES, prepared.boxes, out / files.PARTIAL / BOXES)
-        journal.finish(_manifest(prepared, header, report), labels)
+        journal.finish(_manifest(prepared, header, report), beside)
         watch.phase("done")
     finally:
         journal.close()
@@ -150,7 +148,7 @@ def _write(
 ) -> None:
     """Have parts written, placed and claimed. Raises what a worker raises, and WorkerError."""
     with ExitStack() as stack:
-        plan_fd = share_plans(list(prepared.plans), prepared.dataset.classes, {}, [], 0)
+        plan_fd = share_plans(list(prepared.plans), prepared.dataset.classes, 0, [], [])
         stack.callback(os.close, plan_fd)
         board = Board.create(workers)
         stack.callback(os.close, board.fd)

@@ -27,7 +27,7 @@ def open_job(
 
 
 class Writer:
-    """Fills the folder ``partial``/<number of the part>. The files have their names in it; giving
+    """Fills the folder ``partial``/<part.unfinished>. The files have their names in it; giving
     them their places is the parent's."""
 
     def __init__(self, job: Job, board: memoryview, out: Path, partial: Path) -> None:
@@ -63,7 +63,8 @@ class Writer:
 
     def _begin(self, part: Part) -> int:
         self._board[ROW], self._board[STATE] = NO_ROW, WRITING
-        return open_folder(self._partial / str(part.number), str(part.number), self._inside, True)
+        name = part.unfinished
+        return open_folder(self._partial / name, name, self._inside, make=True)
 
     def _end(self) -> None:
         self._board[ROW], self._board[STATE] = NO_ROW, IDLE
