@@ -65,13 +65,13 @@ def raw(bench: Bench) -> Group:
         "raw",
         "From the archives to class folders",
         f"The archive, and a flat one of validation images, to {source.images:,} files of "
-        f"{source.bytes / 1e9:.2f} GB. The shell is the field's usual script: `tar xf` of the train "
-        "archive, then a `mkdir` and a `tar xf` for each class; `tar xf` of the validation images, "
-        "and a `mv` for each. The plain write is two processes of Python that read the same bytes "
-        "from the archives and do `open`, `write` and `close` for each file; they are told "
-        "beforehand where each image is, and set no times. Neither waits for the disk, as `fastconv "
-        "raw` does before it gives a file its name; with `sync` they do so at their end. Where all "
-        "of this lies in memory, there is no disk to wait for.",
+        f"{source.bytes / 1e9:.2f} GB. The shell is the field's usual script: `tar xf` of the "
+        "train archive, then a `mkdir` and a `tar xf` for each class; `tar xf` of the validation "
+        "images, and a `mv` for each. The plain write is two processes of Python that read the "
+        "same bytes from the archives and do `open`, `write` and `close` for each file; they are "
+        "told beforehand where each image is, and set no times. Neither waits for the disk, as "
+        "`fastconv raw` does before it gives a file its name; with `sync` they do so at their end. "
+        "Where all of this lies in memory, there is no disk to wait for.",
     )
     out = bench.out
     untar = ("sh", str(PEERS / "untar.sh"), str(source.path), str(out))
