@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     from fastconv.index import index_shards as index_shards
     from fastconv.options import FolderOptions as FolderOptions
     from fastconv.options import Options as Options
+    from fastconv.pictures.pick import Picker as Picker
+    from fastconv.pictures.sheet import contact_sheet as contact_sheet
+    from fastconv.pictures.shown import Shown as Shown
     from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
     from fastconv.repair import verify_and_repair as verify_and_repair
     from fastconv.report import Report as Report
     from fastconv.sample import make_sample as make_sample
+    from fastconv.tfds_info import write_tfds_info as write_tfds_info
     from fastconv.writer import RecordWriter as RecordWriter
 
 _HOMES = {
@@ -62,11 +66,15 @@ _HOMES = {
     "index_shards": "index",
     "FolderOptions": "options",
     "Options": "options",
+    "Picker": "pictures.pick",
+    "contact_sheet": "pictures.sheet",
+    "Shown": "pictures.shown",
     "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",
     "Report": "report",
     "make_sample": "sample",
+    "write_tfds_info": "tfds_info",
     "RecordWriter": "writer",
 }
 __all__ = sorted([*_HOMES, "__version__"])

@@ -24,6 +24,8 @@ from fastconv.cli_options import (
 )
 from fastconv.cli_output import consoles, outcome, say
 from fastconv.cli_raw import raw
+from fastconv.cli_show import show
+from fastconv.cli_tfds import tfds_info
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
@@ -230,6 +232,8 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
 cli.add_command(diff)
 cli.add_command(raw)
+cli.add_command(show)
+cli.add_command(tfds_info)
 cli.add_command(verify)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +15,8 @@ from fastconv.errors import OutputError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from fastconv.pictures.terminal import Window
 
 
 def consoles() -> tuple[Console, Console]:
@@ -31,9 +34,14 @@ def say(console: Console, lines: Iterable[str]) -> None:
 
 
 def outcome(
-    summary: dict[str, Any], lines: Iterable[str], quiet: bool, as_json: bool, table: Any = None
+    summary: dict[str, Any],
+    lines: Iterable[str],
+    quiet: bool,
+    as_json: bool,
+    table: Any = None,
+    wide: int | None = None,
 ) -> None:
-    """What a command came to, on standard output."""
+    """What a command came to, on standard output. ``wide``: the table's columns, see columns()."""
     if sys.stdout is None:  # it was closed from the beginning
         return
     try:
@@ -41,11 +49,48 @@ def outcome(
             click.echo(json.dumps(summary))
         elif not quiet:
             if table is not None:
-                consoles()[0].print(table)
+                console = consoles()[0]
+                if wide is not None:
+                    console.width = wide
+                console.print(table)
             for line in lines:
                 click.echo(one_line(line))
         sys.stdout.flush()
     except BrokenPipeError:
         return  # who asked has read enough
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from None
+
+
+def columns(otherwise: int) -> int:
+    """How wide standard output is, where a terminal or COLUMNS says it."""
+    console = consoles()[0]
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else otherwise
+
+
+def pictures_wanted(wanted: bool | None) -> str | None:
+    """How to show pictures on standard output; None for not at all."""
+    from fastconv.pictures.terminal import how_to_show
+
+    return how_to_show(os.environ, wanted, sys.stdout is not None and sys.stdout.isatty())
+
+
+def terminal_window() -> Window:
+    """The size of the terminal that standard output is, or a usual one's."""
+    from fastconv.pictures.terminal import window
+
+    return window(sys.stdout.fileno() if sys.stdout is not None else -1)
+
+
+def picture(escapes: bytes) -> None:
+    """A picture, as the terminal's own sequences. OutputError where it cannot be written."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(escapes)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return
     except OSError as error:
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from None

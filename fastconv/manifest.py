@@ -17,7 +17,7 @@ from typing import Any
 
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError
-from fastconv.layout import DATA, INDEXES
+from fastconv.layout import DATA, INDEXES, NAME, VERSION
 from fastconv.regular import content
 from fastconv.version import __version__
 
@@ -68,9 +68,14 @@ def root_of(named: Path) -> Path:
             return named
         if named.name == DATA:
             return named.absolute().parent
-        versions = sorted(path.parent for path in named.glob("*/*/manifest.*"))
-        versions += sorted(path.parent for path in named.glob("*/manifest.*"))
-        found = list(dict.fromkeys(path for path in versions if has_manifest(path)))
+        datasets = sorted(path for path in named.iterdir() if NAME.fullmatch(path.name))
+        found = [
+            folder
+            for dataset in (named, *datasets)
+            if dataset.is_dir()
+            for folder in sorted(dataset.iterdir())
+            if VERSION.fullmatch(folder.name) and has_manifest(folder)
+        ]
         if len(found) > 1:
             shown = ", ".join(map(str, found[:4])) + (", …" if found[4:] else "")
             raise InputError(f"{named}: holds several outputs ({shown}); name one of them")

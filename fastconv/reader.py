@@ -133,3 +133,24 @@ def read_record(path: str | Path, record: int, offset: int) -> bytes:
         _refuse_gzip(path, file.read(HEAD.size))
         file.seek(offset)
         return _payload(file, path, file.read(HEAD.size), offset, record, end)
+
+
+def is_compressed(path: str | Path) -> bool:
+    """Whether a file is compressed with GZIP. Raises InputError where it cannot be read."""
+    with _open(path, HEAD.size) as file:
+        return is_gzip(file.read(HEAD.size))
+
+
+def record_heads(path: str | Path) -> Iterator[tuple[int, int]]:
+    """(offset, bytes of the whole frame) of each record, from the frames' heads alone, each read
+    when it is asked for. Errors are those of read_records, but for payloads' checksums."""
+    with _open(path, HEAD.size) as file:
+        fd = file.fileno()
+        end = os.fstat(fd).st_size
+        at = record = 0
+        while at < end:
+            head = os.pread(fd, HEAD.size, at)
+            frame = FRAME_BYTES + _payload_bytes(path, head, at, record, end)
+            yield at, frame
+            at += frame
+            record += 1

@@ -32,6 +32,11 @@ _NUMBERS = ("image/height", "image/width", "image/channels")
 _BOX_LABEL = "image/object/bbox/label"
 
 
+def is_metadata(name: str) -> bool:
+    """Whether a file of this name, beside shards, is none of them."""
+    return name in (INFO, FEATURES_FILE) or name.endswith(LABELS_SUFFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """``records``: of each shard; ``bytes``: of all payloads."""

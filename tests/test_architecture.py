@@ -47,18 +47,18 @@ LAYERS: dict[str, tuple[str, ...]] = {
         ),
         *("workers", "writer"),
     ),
-    "what was done before": ("journal", "past", "remembered"),
-    "what is to be done": ("plan", "remake", "sample", "sources"),
+    "what was done before": ("foreign_shards", "journal", "past", "remembered"),
+    "what is to be done": ("pictures", "plan", "remake", "sample", "sources"),
     "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
     "its records": ("rows",),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
-    "checked": ("checking",),
-    "the whole": ("conversion", "folders", "repair"),
+    "checked": ("checking", "show"),
+    "the whole": ("conversion", "folders", "repair", "tfds_info"),
     "what a person sees": ("display",),
-    "in tables": ("tables",),
+    "in tables": ("tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
-    "a command of its own": ("cli_diff", "cli_raw", "cli_verify"),
+    "a command of its own": ("cli_diff", "cli_raw", "cli_show", "cli_tfds", "cli_verify"),
     "the command line": ("cli",),
     "its beginning": ("entry",),
     "the command": ("__main__",),
@@ -67,13 +67,18 @@ LEVEL = {module: n for n, modules in enumerate(LAYERS.values()) for module in mo
 
 WRITES = {"_tfrecord", "_shard", "example", "shard", "writer"}
 READS = {  # what is written is checked with code of its own
-    *("_frames", "_reader", "_verify", "checking", "comparison", "reader"),
+    *("_frames", "_reader", "_verify", "checking", "comparison", "pictures", "reader"),
 }
 FACES = {
-    "click": {"cli", "cli_diff", "cli_options", "cli_output", "cli_raw", "cli_verify"},
-    "rich": {"cli_output", "display", "tables"},
+    "click": {
+        *("cli", "cli_diff", "cli_options", "cli_output", "cli_raw", "cli_show", "cli_tfds"),
+        "cli_verify",
+    },
+    "rich": {"cli_output", "display", "tables", "tables_show"},
 }
-LIBRARIES = {"numpy", "crc32c", "simplejpeg", "PIL", "pyarrow", "scipy", "tomli", *FACES}
+LIBRARIES = {
+    *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "pyarrow", "scipy", "tomli", *FACES),
+}
 MAY_PRINT = {"cli", "cli_output", "__main__"}
 LINES_MAX = 400
 

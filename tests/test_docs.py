@@ -300,7 +300,7 @@ def command_options() -> list[tuple[str, str]]:
 def test_every_option_is_documented(command: str, option: str) -> None:
     """In the command's own section of docs/cli.md."""
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    sections = dict(re.findall(r"^## `fastconv (\w+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    sections = dict(re.findall(r"^## `fastconv ([\w-]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     assert re.search(rf"`{option}[` ]", sections[command])
 
 

@@ -15,12 +15,12 @@ from fastconv.layout import DATA, INDEXES, Layout
 from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST, RAW, kind_of, root_of
 from fastconv.past import Past, read_past
 from fastconv.regular import content
-from fastconv.tfds import FEATURES_FILE, INFO, LABELS_SUFFIX
+from fastconv.tfds import is_metadata
 
 NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.S)
 TFRECORD = re.compile(r".*\.tfrecords?(\b.*)?", re.S)
 # Beside an output's folder of shards these are no shards.
-OTHERS = (LABELS, MANIFEST, JOURNAL, INFO, FEATURES_FILE)
+OTHERS = (LABELS, MANIFEST, JOURNAL)
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ def _files(folder: Path) -> list[Path]:
             for entry in folder.iterdir()
             if not entry.name.startswith(".")
             and entry.name not in OTHERS
-            and not entry.name.endswith(LABELS_SUFFIX)
+            and not is_metadata(entry.name)
             and not entry.is_dir()
         )
     except OSError as error:

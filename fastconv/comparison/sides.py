@@ -10,9 +10,10 @@ from pathlib import Path
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
 from fastconv.layout import DATA, INDEXES
-from fastconv.manifest import RAW, kind_of
+from fastconv.manifest import MANIFEST, RAW, kind_of, root_of
 from fastconv.reader import read_records
 from fastconv.regular import regular
+from fastconv.tfds import is_metadata
 
 SHARD = re.compile(r"(?P<split>.*)-\d+-of-(?P<count>\d+)(?:\..*)?", re.DOTALL)
 TFRECORD = re.compile(r".*\.tfrecords?", re.DOTALL)
@@ -55,6 +56,7 @@ def open_side(given: str | Path) -> Dataset:
     try:
         root = Path(given).expanduser()
         if root.is_dir():
+            root = root if root.name == DATA else root_of(root)
             if kind_of(root) == RAW:
                 raise InputError(
                     f"{root}: holds class folders, by `fastconv raw`, and no records; compare "
@@ -73,12 +75,13 @@ def open_side(given: str | Path) -> Dataset:
 
 def _folder(root: Path) -> Dataset:
     inside = root / DATA if (root / DATA).is_dir() else root
-    is_output = inside != root
+    has_data = inside != root
+    is_output = has_data or (root / MANIFEST).is_file()
     files, sizes, passed_over = [], {}, []
     for path in sorted(inside.iterdir()):
-        if path.name.startswith(".") or path.is_dir():
+        if path.name.startswith(".") or path.is_dir() or (has_data and is_metadata(path.name)):
             continue
-        if is_output or _holds_records(path):
+        if has_data or _holds_records(path):
             files.append(Side(path.name, str(path)))
             sizes[path.name] = path.stat().st_size
         else:

@@ -1,0 +1,1 @@
+"""Looking at records: picked from shards, and drawn as a contact sheet."""
