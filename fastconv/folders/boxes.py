@@ -6,7 +6,7 @@ A line is ``n00007846_103856.JPEG,0.0060,0.2620,0.7545,0.9940``: file name, xmin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from fastconv.folders.part import encoded
 from fastconv.sources.kinds import text
 
 BOXES = "boxes.csv"
+UNITS = 10_000
+UNIT_TEXTS = [f"{unit / UNITS:.4f}".encode() for unit in range(UNITS + 1)]
 # What a line of it cannot hold: what ends a field or a line, and what is no text.
 UNFIT = re.compile(rb"[,\x00-\x1f\x7f]|^\s|\s$")
 
@@ -34,20 +36,20 @@ def boxes_csv(
     written: set[bytes] = set()
     bad: list[tuple[str, str]] = []
     for catalog in catalogs:
+        starts = catalog.box_start.tolist()
+        texts, flat = _texts(catalog.boxes), _without_extent(catalog)
         for row in np.flatnonzero(np.diff(catalog.box_start)).tolist():
             name = catalog.names[row]
-            folder = encoded(classes.names[catalog.klass[row]])
-            own = folder + b"/" + name
+            own = encoded(classes.names[catalog.klass[row]]) + b"/" + name
             if own in written:  # in train and in validation: both get these boxes
                 continue
             written.add(own)
-            boxes = catalog.boxes[catalog.box_start[row] : catalog.box_start[row + 1]]
             shown = own if _stem(name) in shared else name
-            reason = _unfit(shown, boxes)
+            reason = "has a box without an extent" if row in flat else _unfit(shown)
             if reason:
                 bad.append((text(own), reason))
                 continue
-            lines += [shown + b"," + numbers + b"\n" for numbers in _numbers(boxes)]
+            lines += [b"%b,%b\n" % (shown, box) for box in texts[starts[row] : starts[row + 1]]]
     lines.sort()
     return b"".join(lines), len(lines), bad
 
@@ -70,25 +72,29 @@ def _shared_stems(catalogs: Sequence[Catalog]) -> set[bytes]:
     return shared
 
 
-def _unfit(name: bytes, boxes: FloatArray) -> str:
+def _unfit(name: bytes) -> str:
+    """Why a line cannot hold this name; empty where it can."""
     if UNFIT.search(name):
         return "a line of boxes.csv cannot hold its name, for a comma or a blank in it"
     try:
         name.decode()
     except UnicodeDecodeError:
         return "a line of boxes.csv cannot hold its name, which is not UTF-8"
-    low, high = boxes[:, :2], boxes[:, 2:]
-    if not ((low >= 0) & (low < high) & (high <= 1)).all():
-        return "has a box without an extent"
     return ""
 
 
-def _numbers(boxes: FloatArray) -> Iterator[bytes]:
-    for box in boxes:
-        yield ",".join(map(_number, box)).encode()
+def _without_extent(catalog: Catalog) -> set[int]:
+    """Rows of images with a box that a reader of the file would refuse."""
+    low, high = catalog.boxes[:, :2], catalog.boxes[:, 2:]
+    bad = np.flatnonzero(~((low >= 0) & (low < high) & (high <= 1)).all(axis=1))
+    return set((np.searchsorted(catalog.box_start, bad, "right") - 1).tolist())
 
 
-def _number(value: np.float32) -> str:
-    """Four digits, or as many as it takes for the same number to be read."""
-    four = f"{value:.4f}"
-    return four if np.float32(four) == value else np.format_float_positional(value, trim="0")
+def _texts(boxes: FloatArray) -> list[bytes]:
+    """The numbers of each box: with four digits, or as many as it takes to be read as the same."""
+    values = boxes.reshape(-1)
+    units = np.clip(np.rint(values.astype(np.float64) * UNITS), 0, UNITS).astype(np.int64)
+    numbers = [UNIT_TEXTS[unit] for unit in units.tolist()]
+    for at in np.flatnonzero((units / UNITS).astype(np.float32) != values).tolist():
+        numbers[at] = np.format_float_positional(values[at], trim="0").encode()
+    return [b",".join(numbers[at : at + 4]) for at in range(0, len(numbers), 4)]
