@@ -27,9 +27,9 @@ BIN := .venv/bin
 
 help:
 	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
-	@echo 'make test        every test but those that need TensorFlow or DALI'
+	@echo 'make test        every test but those that need TensorFlow, PyTorch and the like'
 	@echo 'make torture     every call to the file system failed, 200 kills, disks that fill up'
-	@echo 'make test-peers  those: records and indexes read by TensorFlow, DALI and tfrecord'
+	@echo 'make test-peers  those: what is written, read by every reader that is promised'
 	@echo 'make lint        ruff, its format, and mypy --strict'
 	@echo 'make asan        the tests of the compiled code, that code under AddressSanitizer and UBSan'
 	@echo 'make fuzz        the compiled code fuzzed under sanitizers, by clang; FUZZ_SECONDS=600 for each part'
@@ -43,6 +43,7 @@ $(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH) $(ASAN): $(BUILT_FROM)
 	@PYTHON='$(PYTHON)' tools/setup_venv.sh $(@D) '$(KEY)'
 	@echo 'installing fastconv$(EXTRAS) in $(@D) …'
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -e '$(or $(FROM),.)$(EXTRAS)'
+	@$(if $(ALONE),$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps -r $(ALONE))
 	@touch $(SERVES)
 
 $(RUN): SERVES = $(RUN)
@@ -52,6 +53,8 @@ $(DEV): EXTRAS = [test,dev]
 $(DEV): SERVES = $(RUN) $(TEST) $(DEV)
 $(PEERS): EXTRAS = [test,peers]
 $(PEERS): SERVES = $(PEERS)
+$(PEERS): ALONE = tests/peers/without_dependencies.txt
+$(PEERS): tests/peers/without_dependencies.txt
 $(BENCH): EXTRAS = [bench]
 $(BENCH): SERVES = $(BENCH)
 # Compiled modules lie beside the sources, so those with sanitizers in them get sources of their own.

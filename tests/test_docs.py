@@ -7,7 +7,8 @@ A fenced block is run where an HTML comment stands on the line before it:
   nothing else for any lines. A command must succeed, unless the next one is ``echo $?``.
 - ``<!-- run -->`` before an sh block: a script; what it prints is not looked at.
 - ``<!-- run -->`` before a python block: a program; ``<!-- output -->`` before the text block after
-  it says what it prints. ``<!-- run tensorflow -->`` does so only where TensorFlow is installed.
+  it says what it prints. ``<!-- run tensorflow -->`` does so only where TensorFlow is installed,
+  which it is for ``make test-peers``: there, a missing module is a failure.
 
 The blocks of one document are run in order, in a folder that holds a small sample ``imagenet``.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import click
 import pytest
+import reader_packages
 
 import fastconv
 from fastconv import errors
@@ -39,7 +41,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 # Documents that code refers to already, though they are still to be written.
 
 FENCE = re.compile(
-    r"^(?:<!-- (?P<mark>[a-z ]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+    r"^(?:<!-- (?P<mark>[a-z_ ]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
 )
 
 
@@ -55,7 +57,7 @@ class Block:
     @property
     def needs(self) -> str:
         """The module without which a block is not run."""
-        return self.mark.removeprefix("run").strip()
+        return self.mark.removeprefix("run").strip() if self.mark.startswith("run") else ""
 
 
 def blocks_of(document: Path) -> list[Block]:
@@ -122,6 +124,9 @@ def place(tmp_path: Path, imagenet: Path) -> Place:
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUTF8": "1",
+        # What TensorFlow says of itself, and of the processor, is not shown.
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
         "COLUMNS": "100",
         "TERM": "dumb",
     }
@@ -173,8 +178,9 @@ def run_document(document: Path, place: Place, modules: set[str]) -> int:
         else:
             assert block.language == "python", f"{where}: cannot be run"
             # From standard input, where no __main__ could be imported again: none is needed.
-            strict = [] if block.needs else ["-W", "error"]
-            done = place.run([sys.executable, *strict, "-"], block.text)
+            # PyTorch's workers are forks, which Python 3.12 and later warn of.
+            forks = ["-W", "ignore:This process:DeprecationWarning"] if block.needs else []
+            done = place.run([sys.executable, "-W", "error", *forks, "-"], block.text)
         assert done.returncode == 0, f"{where}: ended with {done.returncode}:\n{done.stdout}"
         if after is not None and after.mark == "output":
             assert matches(after.text, done.stdout), f"{where}: printed:\n{done.stdout}"
@@ -193,14 +199,27 @@ def test_blocks_do_what_they_say(document: Path, place: Place) -> None:
     assert run_document(document, place, set()) > 0
 
 
+def needed_by(document: Path) -> set[str]:
+    return {block.needs for block in blocks_of(document) if block.needs}
+
+
 @pytest.mark.peers
-@pytest.mark.parametrize("module", ["tensorflow", "nvidia"])
-def test_readers_of_the_readme_read(module: str, place: Place) -> None:
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
-    readme = ROOT / "README.md"
-    assert any(block.needs == module for block in blocks_of(readme))
-    run_document(readme, place, {module})
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("document", [d for d in RUNNABLE if needed_by(d)], ids=name_of)
+def test_readers_read(document: Path, place: Place, request: pytest.FixtureRequest) -> None:
+    needed = needed_by(document)
+    missing = [module for module in sorted(needed) if importlib.util.find_spec(module) is None]
+    if missing and request.config.getoption("markexpr") != "peers":
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    assert not missing, "make test-peers installs them"
+    run_document(document, place, needed)
+
+
+def test_every_reader_has_a_program_that_is_run() -> None:
+    """Whoever adds a reader to what is installed is told to document it."""
+    assert reader_packages.wanted()
+    modules = set(reader_packages.READERS.values())
+    assert needed_by(ROOT / "docs" / "readers.md") == modules
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)

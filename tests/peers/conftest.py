@@ -7,19 +7,20 @@ is a failure. A plain run of the test suite does not collect them: it has no pee
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import reader_packages
 
 from peers import odd_images
 from peers.running import Converted, convert_tree, fastconv
 
-# TensorFlow reads it once, when it is loaded; what it would print is of no use here.
+# TensorFlow reads them once, when it is loaded; what it would print is of no use here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 _HERE = Path(__file__).resolve().parent
-_PEERS = ("tensorflow", "nvidia", "tfrecord", "hypothesis", "PIL")
 
 
 def _asked_for(config: pytest.Config) -> bool:
@@ -33,13 +34,15 @@ def _asked_for(config: pytest.Config) -> bool:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     if not _asked_for(config):
         return True
-    missing = [name for name in _PEERS if find_spec(name) is None]
+    missing = reader_packages.missing()
     if missing:
         pytest.exit(
             f"the peers' tests were asked for, but not installed: {', '.join(missing)}."
-            " Install fastconv with its extras test and peers",
+            " `make test-peers` installs them",
             returncode=1,
         )
+    # What is below torchvision crashes when it is loaded after TensorFlow, whose tests come first.
+    import_module("torchvision")
     return None
 
 
@@ -92,6 +95,29 @@ def converted(tmp_path_factory: pytest.TempPathFactory, texts: dict[str, str]) -
     tree = folder / "in" / "tree"
     _add_hard_boxes(tree, sorted(path.name for path in (tree / "train").iterdir()))
     return convert_tree(tree, folder / "out", texts)
+
+
+@pytest.fixture(scope="session")
+def small_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 train images of 6 classes of ImageNet's, with boxes, and 30 others."""
+    folder = tmp_path_factory.mktemp("small")
+    counts = ["--classes", "6", "--train-images", "120", "--validation-images", "30"]
+    fastconv("sample", folder, *counts, "--seed", "3", "--tree")
+    return folder / "tree"
+
+
+@pytest.fixture(scope="session")
+def small(small_tree: Path, texts: dict[str, str]) -> Converted:
+    return convert_tree(small_tree, small_tree.parent / "out", texts, train_shards=8)
+
+
+@pytest.fixture(scope="session")
+def tfds_out(small_tree: Path) -> Path:
+    """The same as TensorFlow Datasets looks for it: imagenet2012/5.1.0, below this folder."""
+    out = small_tree.parent / "tfds"
+    counts = ["--train-shards", "8", "--validation-shards", "8"]
+    fastconv("shards", small_tree, "--out", out, "--layout", "tfds", *counts, "--quiet")
+    return out
 
 
 @pytest.fixture(scope="session")

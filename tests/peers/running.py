@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _MAIN = "import sys; from fastconv.cli import main; sys.exit(main())"
 _SECONDS_MAX = 500
@@ -22,6 +24,18 @@ def run(command: list[str]) -> str:
 
 def fastconv(*arguments: str | Path) -> str:
     return run([sys.executable, "-c", _MAIN, *map(str, arguments)])
+
+
+# What Python 3.12 and later say of PyTorch's workers, which are forks.
+_OF_FORKS = "ignore:This process:DeprecationWarning"
+
+
+def apart(program: str, **given: Any) -> Any:
+    """What a program of tests/peers/apart says of what it is given. A warning is an error there."""
+    path = Path(__file__).resolve().parent / "apart" / f"{program}.py"
+    strict = ["-W", "error", "-W", _OF_FORKS]
+    printed = run([sys.executable, *strict, str(path), json.dumps(given, default=str)])
+    return json.loads(printed.splitlines()[-1])
 
 
 @dataclass(frozen=True)
@@ -52,13 +66,19 @@ class Converted:
 
 
 def convert_tree(
-    tree: Path, out: Path, texts: dict[str, str], *, label_offset: int = 1, train_shards: int = 16
+    tree: Path,
+    out: Path,
+    texts: dict[str, str],
+    *,
+    label_offset: int = 1,
+    train_shards: int = 16,
+    validation_shards: int = 8,
 ) -> Converted:
     """`fastconv shards` over a tree of `train`, `validation` and perhaps `bounding_boxes`.
 
     `texts` has every class that counts for the labels, also those without images.
     """
-    counts = {"train": train_shards, "validation": 8}
+    counts = {"train": train_shards, "validation": validation_shards}
     fastconv(
         "shards",
         tree,

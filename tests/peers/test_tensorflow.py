@@ -1,15 +1,16 @@
-"""TensorFlow reads every record of a sample, the way slim's and the official models do."""
+"""TensorFlow reads every record of a sample, with its own parser and its own decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import tensorflow as tf
 import twin
 
-from peers.running import Converted
+from peers.running import Converted, fastconv
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
 
@@ -39,26 +40,33 @@ def _payloads(converted: Converted, split: str) -> Iterator[list[bytes]]:
         yield list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
 
 
+def _parsed(payload: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
+    parsed = tf.io.parse_single_example(payload, _SLIM_SPEC)
+    features = {
+        name: value.values if isinstance(value, tf.SparseTensor) else value[None]
+        for name, value in parsed.items()
+    }
+    return payload, features, tf.shape(tf.io.decode_jpeg(parsed["image/encoded"], channels=3))
+
+
 @pytest.mark.parametrize("split", _SPLITS)
 def test_every_record_parses_and_decodes(split: str, converted: Converted) -> None:
+    """By slim's whole specification, boxes as lists of any length, each feature as it is stored."""
     seen = set()
-    for payloads in _payloads(converted, split):
-        for payload in payloads:
-            parsed = tf.io.parse_single_example(payload, _SLIM_SPEC)
-            image = tf.io.decode_jpeg(parsed["image/encoded"], channels=3)
-            assert image.shape == (parsed["image/height"], parsed["image/width"], 3)
-            name = parsed["image/filename"].numpy().decode()
-            synset = parsed["image/class/synset"].numpy().decode()
-            assert (converted.tree / split / synset / name).is_file()
-            assert parsed["image/class/label"] == converted.synsets.index(synset) + 1
-            assert parsed["image/class/text"].numpy().decode() == converted.texts[synset]
-            boxes = parsed["image/object/bbox/label"].values
-            assert (boxes.numpy() == parsed["image/class/label"].numpy()).all()
-            assert all(
-                parsed[f"image/object/bbox/{side}"].values.shape == boxes.shape
-                for side in ("xmin", "ymin", "xmax", "ymax")
-            )
-            seen.add((synset, name))
+    files = [str(path) for path in converted.shards(split)]
+    records = tf.data.TFRecordDataset(files).map(_parsed, num_parallel_calls=2)
+    for payload, parsed, shape in records.as_numpy_iterator():
+        stored = {name: feature.values for name, feature in twin.decode_example(payload).items()}
+        assert {name: value.tolist() for name, value in parsed.items()} == stored
+        assert shape.tolist() == [*stored["image/height"], *stored["image/width"], 3]
+        (name,), (synset,) = (parsed[f"image/{key}"] for key in ("filename", "class/synset"))
+        assert (converted.tree / split / synset.decode() / name.decode()).is_file()
+        label = converted.synsets.index(synset.decode()) + 1
+        assert parsed["image/class/label"].tolist() == [label]
+        assert parsed["image/class/text"].tolist() == [converted.texts[synset.decode()].encode()]
+        boxes = parsed["image/object/bbox/label"]
+        assert boxes.tolist() == [label] * len(parsed["image/object/bbox/xmin"])
+        seen.add((synset, name))
     assert len(seen) == {"train": 2000, "validation": 400}[split]
 
 
@@ -104,52 +112,6 @@ def test_index_lines_equal_the_twins(split: str, converted: Converted) -> None:
         assert index.read_bytes().decode("ascii") == twin.index_lines(shard.read_bytes())
 
 
-def test_official_resnet_input_takes_the_records(converted: Converted) -> None:
-    """The conventions of the official ResNet's input: 1,001 classes or label - 1, boxes as a crop's
-    bounds, the crop decoded without the rest of the image."""
-    spec = {
-        "image/encoded": tf.io.FixedLenFeature([], tf.string, default_value=""),
-        "image/class/label": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
-        "image/class/text": tf.io.FixedLenFeature([], tf.string, default_value=""),
-        **{
-            f"image/object/bbox/{side}": tf.io.VarLenFeature(tf.float32)
-            for side in ("xmin", "ymin", "xmax", "ymax")
-        },
-    }
-
-    def parse(payload: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        parsed = tf.io.parse_single_example(payload, spec)
-        sides = [
-            parsed[f"image/object/bbox/{side}"].values for side in ("ymin", "xmin", "ymax", "xmax")
-        ]
-        begin, size, _ = tf.image.sample_distorted_bounding_box(
-            tf.image.extract_jpeg_shape(parsed["image/encoded"]),
-            bounding_boxes=tf.stack(sides, -1)[None],
-            seed=1,
-            min_object_covered=0.1,
-            aspect_ratio_range=[0.75, 1.33],
-            area_range=[0.05, 1.0],
-            max_attempts=100,
-            use_image_if_no_bounding_boxes=True,
-        )
-        window = tf.concat([begin[:2], size[:2]], 0)
-        crop = tf.image.decode_and_crop_jpeg(parsed["image/encoded"], window, channels=3)
-        return tf.image.resize(crop, [64, 64]), tf.cast(parsed["image/class/label"], tf.int32) - 1
-
-    files = tf.data.Dataset.from_tensor_slices([str(path) for path in converted.shards("train")])
-    images = files.interleave(tf.data.TFRecordDataset, cycle_length=4).map(parse)
-    counts = [0] * len(converted.synsets)
-    for batch, labels in images.batch(64):
-        assert batch.shape[1:] == (64, 64, 3)
-        for label in labels.numpy():
-            counts[label] += 1
-    train = converted.tree / "train"
-    assert counts == [
-        len(list((train / synset).iterdir())) if (train / synset).is_dir() else 0
-        for synset in converted.synsets
-    ]
-
-
 def test_labels_from_0_need_no_correction(odd: Converted) -> None:
     spec = {
         "image/class/label": tf.io.FixedLenFeature([], tf.int64),
@@ -161,3 +123,16 @@ def test_labels_from_0_need_no_correction(odd: Converted) -> None:
             parsed = tf.io.parse_single_example(payload, spec)
             seen.add((int(parsed["image/class/label"]), parsed["image/class/synset"].numpy()))
     assert seen == {(0, b"first"), (1, b"second")}
+
+
+def test_gzip_shards_hold_the_same_records(small: Converted, tmp_path: Path) -> None:
+    counts = [f"--{split}-shards={count}" for split, count in small.shard_counts.items()]
+    fastconv("shards", small.tree, "--out", tmp_path, "--compression", "gzip", "--quiet", *counts)
+    for split in _SPLITS:
+        plain = small.shards(split)
+        found = sorted((tmp_path / "data_dir").glob(f"{split}-*"))
+        assert len(found) == len(plain)
+        for compressed, shard in zip(found, plain, strict=True):
+            records = tf.data.TFRecordDataset(str(compressed), compression_type="GZIP")
+            expected = tf.data.TFRecordDataset(str(shard))
+            assert list(records.as_numpy_iterator()) == list(expected.as_numpy_iterator())
