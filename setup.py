@@ -19,6 +19,7 @@ C_SOURCES = {
     "_frames": ["frames_impl"],
     "_members": [],
     "_process": [],
+    "_raw": ["source_impl", "raw_impl"],
     "_resample": ["weights_impl", "resample_impl", "orient_impl"],
 }
 # For `make asan`, with GCC. It comes behind the other arguments, so its -O1 counts.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.bench_raw import raw
 from bench.bench_resize import resize
 from bench.bench_resume import resume
 from bench.bench_verify import verify
@@ -297,4 +298,5 @@ QUESTIONS: dict[str, tuple[Callable[[Bench], Group], tuple[str, ...]]] = {
     "scale": (growth, ("scale",)),
     "verify": (verify, ("archive",)),
     "resume": (resume, ("scale",)),
+    "raw": (raw, ("archive", "raw")),
 }

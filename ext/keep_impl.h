@@ -1,6 +1,7 @@
 /* The loop over a shard's images whose bytes are kept: read, scan, encode, frame, write. */
 #ifndef FASTCONV_KEEP_H
 #define FASTCONV_KEEP_H
+#include "board_impl.h"
 #include "jpeg_impl.h"
 #include "output_impl.h"
 #include "source_impl.h"
@@ -56,9 +57,6 @@ typedef struct {
     const uint8_t *image;  /* of the row that the loop stopped at */
     size_t image_bytes;
 } fc_keep;
-
-enum { FC_BOARD_SHARD, FC_BOARD_ROW, FC_BOARD_RECORDS, FC_BOARD_BYTES, FC_BOARD_STATE,
-       FC_BOARD_SLOTS = 8 };
 
 void fc_keep_init(fc_keep *keep, fc_output *out, int64_t *board);
 void fc_keep_close(fc_keep *keep);

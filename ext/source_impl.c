@@ -139,22 +139,21 @@ static void announce(fc_source *s, int64_t row, int64_t stop)
 #endif
 }
 
-int fc_source_read(fc_source *s, int64_t row, int64_t stop, uint8_t *to, size_t n)
+int fc_source_find(fc_source *s, int64_t row, int64_t stop, fc_place *place)
 {
     announce(s, row, stop);
     const fc_plan *plan = &s->plan;
     int32_t container = plan->container[row];
     int32_t file = plan->container_file[container];
-    if (!plan->container_is_folder[container]) {
-        int fd = archive(s, file);
-        if (fd < 0) {
-            s->error = errno;
-            return FC_SOURCE_OPEN;
-        }
-        int64_t began = nanoseconds();
-        int result = read_at(s, fd, to, n, plan->offset[row]);
-        judge(s, row, nanoseconds() - began, n);
-        return result;
+    place->row = row;
+    place->is_file = plan->container_is_folder[container];
+    place->at = plan->offset[row];
+    if (!place->is_file) {
+        place->fd = archive(s, file);
+        if (place->fd >= 0)
+            return FC_SOURCE_OK;
+        s->error = errno;
+        return FC_SOURCE_OPEN;
     }
     int fd = open_path(plan->path + plan->path_start[file],
                        (size_t)(plan->path_start[file + 1] - plan->path_start[file]),
@@ -169,12 +168,46 @@ int fc_source_read(fc_source *s, int64_t row, int64_t stop, uint8_t *to, size_t 
     if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode)) {
         s->error = S_ISREG(now.st_mode) ? errno : EINVAL;
         result = FC_SOURCE_READ;
-    } else if ((int64_t)now.st_size != (int64_t)n) {
+    } else if ((int64_t)now.st_size != plan->size[row]) {
         s->found_bytes = (int64_t)now.st_size;
         result = FC_SOURCE_CHANGED;
-    } else {
-        result = read_at(s, fd, to, n, 0);
     }
-    close(fd);
+    if (result != FC_SOURCE_OK) {
+        close(fd);
+        return result;
+    }
+    place->fd = fd;
+#ifdef __APPLE__
+    place->modified = now.st_mtimespec;
+#else
+    place->modified = now.st_mtim;
+#endif
+    return FC_SOURCE_OK;
+}
+
+int fc_source_take(fc_source *s, const fc_place *place, int64_t at, uint8_t *to, size_t n)
+{
+    if (place->is_file)
+        return read_at(s, place->fd, to, n, at);
+    int64_t began = nanoseconds();
+    int result = read_at(s, place->fd, to, n, place->at + at);
+    judge(s, place->row, nanoseconds() - began, n);
+    return result;
+}
+
+void fc_source_leave(const fc_place *place)
+{
+    if (place->is_file)
+        close(place->fd);
+}
+
+int fc_source_read(fc_source *s, int64_t row, int64_t stop, uint8_t *to, size_t n)
+{
+    fc_place place;
+    int result = fc_source_find(s, row, stop, &place);
+    if (result != FC_SOURCE_OK)
+        return result;
+    result = fc_source_take(s, &place, 0, to, n);
+    fc_source_leave(&place);
     return result;
 }

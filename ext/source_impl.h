@@ -2,6 +2,7 @@
 #ifndef FASTCONV_SOURCE_H
 #define FASTCONV_SOURCE_H
 #include <stddef.h>
+#include <time.h>
 
 #include "plan_impl.h"
 
@@ -33,6 +34,21 @@ typedef struct {
 void fc_source_init(fc_source *source);
 void fc_source_close(fc_source *source);
 
-/* Reads the n bytes of a row's image; `stop` is the row behind the last that will be asked for. */
+/* Where an image's bytes are: in an open archive, from `at` on, or in a file of its own. */
+typedef struct {
+    int64_t row, at;
+    int fd;
+    int is_file;
+    struct timespec modified; /* of a file */
+} fc_place;
+
+/* An image in three steps, for what is not read at once: find it, take n bytes of it from `at` on,
+   leave it. `stop` is the row behind the last that will be asked for; what was not found is not left. In an
+   archive, bytes before the image's own may be taken, too. */
+int fc_source_find(fc_source *source, int64_t row, int64_t stop, fc_place *place);
+int fc_source_take(fc_source *source, const fc_place *place, int64_t at, uint8_t *to, size_t n);
+void fc_source_leave(const fc_place *place);
+
+/* All of them in one: the n bytes of a row's image. */
 int fc_source_read(fc_source *source, int64_t row, int64_t stop, uint8_t *to, size_t n);
 #endif

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from fastconv.errors import UsageError as UsageError
     from fastconv.errors import WorkerError as WorkerError
     from fastconv.example import encode_example as encode_example
+    from fastconv.folders.report import FolderReport as FolderReport
+    from fastconv.folders.whole import write_folders as write_folders
     from fastconv.index import index_shards as index_shards
+    from fastconv.options import FolderOptions as FolderOptions
     from fastconv.options import Options as Options
     from fastconv.page.write import PageReport as PageReport
     from fastconv.page.write import write_report as write_report
@@ -65,7 +68,10 @@ _HOMES = {
     "UsageError": "errors",
     "WorkerError": "errors",
     "encode_example": "example",
+    "FolderReport": "folders.report",
+    "write_folders": "folders.whole",
     "index_shards": "index",
+    "FolderOptions": "options",
     "Options": "options",
     "Picker": "pictures.pick",
     "contact_sheet": "pictures.sheet",

@@ -24,6 +24,7 @@ from fastconv.cli_options import (
     with_options,
 )
 from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_raw import raw
 from fastconv.cli_report import report
 from fastconv.cli_show import show
 from fastconv.cli_tfds import tfds_info
@@ -141,7 +142,7 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **gi
             watch = Watch(display.show)
             prepared = prepare(options, watch, to_write=not dry_run)
             if not quiet:
-                say(status, source_lines(prepared))
+                say(status, source_lines(prepared.dataset, prepared.checked))
                 say(status, [] if dry_run else warning_lines(prepared))
             if not dry_run:
                 report = carry_out(prepared, watch, recruits)
@@ -245,6 +246,7 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
 cli.add_command(completion)
 cli.add_command(diff)
+cli.add_command(raw)
 cli.add_command(show)
 cli.add_command(tfds_info)
 cli.add_command(verify)
@@ -311,7 +313,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _stopped(arguments: list[str]) -> str:
-    return STOPPED_SHARDS if arguments[:1] == ["shards"] else STOPPED
+    return STOPPED_SHARDS if arguments[:1] in (["shards"], ["raw"]) else STOPPED
 
 
 def _tell(text: str, err: bool = True) -> None:

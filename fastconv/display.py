@@ -92,7 +92,7 @@ def counts(progress: Progress, rates: tuple[float, float, float | None]) -> str:
     else:
         parts.append(f"{size(progress.bytes)} of {size(progress.total_bytes)}")
     if progress.total_shards:
-        parts.append(f"{progress.shards:,} of {progress.total_shards:,} shards")
+        parts.append(f"{progress.shards:,} of {progress.total_shards:,} {progress.pieces}")
     if progress.total_images:
         parts.append(f"{images:,.0f} images/s")
     if progress.total_bytes:

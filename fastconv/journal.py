@@ -61,10 +61,10 @@ class Journal:
         except OSError as error:
             raise output_error(error.filename or out, error) from None
 
-    def add(self, line: dict[str, Any]) -> None:
-        """Append a line, and have it on disk before returning."""
+    def add(self, *lines: dict[str, Any]) -> None:
+        """Append lines, and have them on disk before returning."""
         try:
-            write_whole(self._file.fileno(), _encoded(line))
+            write_whole(self._file.fileno(), b"".join(map(_encoded, lines)))
             os.fsync(self._file.fileno())
         except OSError as error:
             raise output_error(self._out / JOURNAL, error) from None

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ LABELS = "labels.txt"
 RUNS = "runs.json"
 PARTIAL = ".fastconv-partial"
 FOLDERS = (DATA, INDEXES)
+PART = re.compile(r"part-\d+")  # in PARTIAL, a folder of files: `fastconv raw`'s
+# What an output is, where its manifest says so; shards' manifests do not.
+RAW = "raw"
+CALLED = {None: "shards, by `fastconv shards`", RAW: "class folders, by `fastconv raw`"}
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|runs\.json|manifest\.(json|journal)"
     r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
@@ -126,8 +131,21 @@ def _are_ours(names: object) -> bool:
     )
 
 
-def parse(path: Path, data: bytes) -> dict[str, Any]:
-    """A manifest, or a journal's first line. OutputError where it is none of fastconv's."""
+def kind_of(out: Path) -> str | None:
+    """What kind of output the journal or the manifest in `out` says that it holds; None for shards,
+    and where nothing is known."""
+    for name in (JOURNAL, MANIFEST):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            data = content(out / name)
+            value = json.loads(data.partition(b"\n")[0] if name == JOURNAL else data)
+            if isinstance(value, dict) and isinstance(value.get("kind"), str):
+                return str(value["kind"])
+    return None
+
+
+def parse(path: Path, data: bytes, kind: str | None = None) -> dict[str, Any]:
+    """A manifest, or a journal's first line, of an output of this kind. OutputError where it is
+    none of fastconv's, or of an output of another kind."""
     try:
         try:
             value: dict[str, Any] = json.loads(data)
@@ -141,6 +159,12 @@ def parse(path: Path, data: bytes) -> dict[str, Any]:
             f"{path}: cannot be understood ({error}), so nothing here is overwritten; remove the "
             f"folder yourself, or choose another with --out"
         ) from None
+    if value.get("kind") != kind:
+        held = CALLED.get(value.get("kind"), f"an output of kind {value.get('kind')}")
+        raise OutputError(
+            f"{path}: says that this folder holds {held}, which is not replaced; remove the folder "
+            f"yourself, or choose another with --out"
+        )
     return value
 
 
@@ -227,11 +251,17 @@ def refuse_mixture(out: Path, root: Path) -> None:
 
 
 def remove_partial(out: Path) -> None:
-    """Remove unfinished files, ours by their folder's name."""
+    """Remove unfinished files, and folders of them, ours by their folder's name."""
     folder = out / PARTIAL
     with contextlib.suppress(FileNotFoundError):
+        if folder.is_symlink():  # what it leads to is not ours
+            folder.unlink()
+            return
         for entry in folder.iterdir():
-            entry.unlink()
+            if PART.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
         folder.rmdir()
 
 

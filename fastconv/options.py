@@ -117,8 +117,7 @@ class Options(SourceOptions, ImageOptions):
             if self.label_offset > 1:
                 raise UsageError(f"--label-offset is 1 or 0, not {self.label_offset}")
         check_whole("seed", self.seed, 0)
-        if self.on_error not in ("stop", "skip"):
-            raise UsageError(f"--on-error is stop or skip, not {self.on_error!r}")
+        _check_on_error(self.on_error)
         places = Layout.asked(self.layout, self.name, self.dataset_version, self.compression)
         # What was asked for is settled once: a schema's file is not read again.
         object.__setattr__(self, "places", places)
@@ -167,3 +166,47 @@ class Options(SourceOptions, ImageOptions):
 
     def shards_asked(self, split: Split) -> int | None:
         return self.train_shards if split == "train" else self.validation_shards
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(SourceOptions):
+    """Class folders of a dataset, for fastconv.write_folders.
+
+    ``links``: make symbolic links onto the images of a source that is folders, in place of files.
+    ``workers`` of None is every core that the process may use. Where ``out`` holds what the same
+    job left when it was ended, ``resume`` goes on from there. ``on_error``, ``check_archives`` and
+    ``space_check`` are as in Options. Raises UsageError for values that cannot be met.
+    """
+
+    out: PathLike
+    links: bool = False
+    on_error: Literal["stop", "skip"] = "stop"
+    workers: int | None = None
+    resume: bool = True
+    check_archives: bool = False
+    space_check: bool = True
+
+    def __post_init__(self) -> None:
+        SourceOptions.__post_init__(self)
+        clean_path(self.out, "--out", absolute=False)
+        if self.workers is not None:
+            check_whole("workers", self.workers, 1, 99_999)
+        _check_on_error(self.on_error)
+
+    def as_facts(self) -> dict[str, Any]:
+        """What a manifest says of them: all that can change what is written."""
+        return {
+            "split": self.split,
+            "links": self.links,
+            "on_error": self.on_error,
+            "use_cut_archives": self.use_cut_archives,
+        }
+
+    @property
+    def out_path(self) -> Path:
+        return clean_path(self.out, "--out", absolute=False)
+
+
+def _check_on_error(value: str) -> None:
+    if value not in ("stop", "skip"):
+        raise UsageError(f"--on-error is stop or skip, not {value!r}")

@@ -40,13 +40,18 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the records are made of, the images' own bytes left out."""
-        sha = hashlib.sha256()
-        classes = self.dataset.classes
-        for text in (*classes.names, *classes.texts, *(p.catalog.digest() for p in self.plans)):
-            sha.update(text.encode("utf-8", "surrogateescape") + b"\0")
-        if self.added.rows:
-            sha.update(self.added.digest().encode())
-        return sha.hexdigest()
+        return fingerprint_of(self.dataset, self.added.digest() if self.added.rows else "")
+
+
+def fingerprint_of(dataset: Dataset, more: str = "") -> str:
+    """SHA-256 of a dataset's classes and images, their own bytes left out, and of what goes into
+    records besides."""
+    sha = hashlib.sha256()
+    classes = dataset.classes
+    for text in (*classes.names, *classes.texts, *(c.digest() for c in dataset.catalogs)):
+        sha.update(text.encode("utf-8", "surrogateescape") + b"\0")
+    sha.update(more.encode())
+    return sha.hexdigest()
 
 
 def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
@@ -85,7 +90,7 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
         seed, threads = options.seed, options.slim_threads
         plans.append(plan_split(catalog, shards, seed, threads, image_bytes, stem, overhead))
     if options.on_error == "stop":
-        _refuse_what_would_be_skipped(dataset)
+        refuse_what_would_be_skipped(dataset)
     return Prepared(options, dataset, tuple(plans), checked, added)
 
 
@@ -99,7 +104,8 @@ def _refuse_foreign_name(options: Options, dataset: Dataset) -> None:
         )
 
 
-def _refuse_what_would_be_skipped(dataset: Dataset) -> None:
+def refuse_what_would_be_skipped(dataset: Dataset) -> None:
+    """InputError for an image without a label, or boxes that cannot be used."""
     for catalog in dataset.catalogs:
         if catalog.unlabelled:
             labels = "give --validation-labels, " if catalog.split == "validation" else ""

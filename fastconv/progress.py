@@ -24,7 +24,8 @@ class Progress:
     ``phase``: what is being done, for people; ``seconds``: since this phase began. Counts are of
     images handled, of bytes of records written, and of shards that have their final names; totals
     are 0 before the writing begins, and ``total_bytes`` is an estimate. Where archives are checked
-    and shards verified or compared, bytes are those read, and images are not always counted.
+    and shards verified or compared, bytes are those read, and images are not always counted. Where
+    class folders are written, they stand in the place of shards: ``pieces`` says which it is.
     """
 
     phase: str
@@ -36,6 +37,7 @@ class Progress:
     shards: int = 0
     total_shards: int = 0
     workers: tuple[WorkerState, ...] = field(default=())
+    pieces: str = "shards"
 
 
 OnProgress = Callable[[Progress], None]
@@ -44,8 +46,9 @@ OnProgress = Callable[[Progress], None]
 class Watch:
     """Turns a board into Progress, and hands it to the caller's function, if there is one."""
 
-    def __init__(self, on_progress: OnProgress | None) -> None:
+    def __init__(self, on_progress: OnProgress | None, pieces: str = "shards") -> None:
         self._tell = on_progress
+        self._pieces = pieces
         self._phase = ""
         self._began = self._since = time.monotonic()
         self.began_at = time.time()
@@ -98,5 +101,6 @@ class Watch:
                 done,
                 len(names),
                 tuple(workers),
+                self._pieces,
             )
         )

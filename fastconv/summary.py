@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import crc32c
 import numpy as np
 
 from fastconv import manifest as files
+from fastconv.catalog import Catalog
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.journal import labels_text
@@ -26,6 +28,8 @@ from fastconv.report import (
     label_mix,
 )
 from fastconv.schema import SIDES
+from fastconv.sources.assemble import Dataset
+from fastconv.sources.detect import Found
 
 
 def shard_line(result: ShardResult) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def result_of(task: ShardTask, line: dict[str, Any]) -> ShardResult:
 def facts(prepared: Prepared) -> dict[str, Any]:
     """What a manifest says before anything is written. Nothing that differs from run to run, such
     as a clock or the number of workers, stands in it."""
-    found, table = prepared.dataset.found, prepared.options.record_schema.table
+    table = prepared.options.record_schema.table
     return {
         "format": files.FORMAT,
         "tool": files.TOOL,
@@ -86,15 +90,26 @@ def facts(prepared: Prepared) -> dict[str, Any]:
             }
             for plan in prepared.plans
         ],
-        "source": {
-            "kind": found.kind,
-            **{name: _source_file(getattr(found, name)) for name in PARTS},
-            "columns": _source_file(Path(table.file) if table else None),
-            "fingerprint": prepared.fingerprint,
-        },
+        "source": source_facts(
+            prepared.dataset.found,
+            prepared.fingerprint,
+            {"columns": Path(table.file) if table else None},
+        ),
         "columns": prepared.added.facts,
         "classes": len(prepared.dataset.classes),
         "labels_crc32c": f"{crc32c.crc32c(labels_text(prepared.dataset.classes.names)):08x}",
+    }
+
+
+def source_facts(
+    found: Found, fingerprint: str, more: dict[str, Path | None] | None = None
+) -> dict[str, Any]:
+    """Where a job's source is, by its parts and by ``more`` of them, and what it holds."""
+    return {
+        "kind": found.kind,
+        **{name: _source_file(getattr(found, name)) for name in PARTS},
+        **{name: _source_file(path) for name, path in (more or {}).items()},
+        "fingerprint": fingerprint,
     }
 
 
@@ -159,16 +174,11 @@ def make_report(
         )  # fmt: skip
         repaired += mended
         skipped += bad
-        odd += _odd(plan)
+        odd += odd_of(plan.catalog)
         first += len(plan.order)
-    odd += map(str, dataset.cut)
-    odd += classes_without_images(prepared.plans, dataset.classes)
-    if dataset.bad_boxes:
-        odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
+    odd += odd_of_all(prepared.plans, dataset)
     if prepared.added.unused:
         odd.append(f"columns: rows of images not here: {prepared.added.unused:,}")
-    if dataset.unmatched_boxes:
-        odd.append(f"boxes: annotation files of images not here: {dataset.unmatched_boxes:,}")
     return Report(
         out,
         tuple(splits),
@@ -197,12 +207,22 @@ def _changes(results: list[ShardResult]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _odd(plan: SplitPlan) -> list[str]:
+def odd_of(catalog: Catalog) -> list[str]:
+    """What a person may want to look at in a split, in words."""
     odd = []
-    catalog = plan.catalog
     if catalog.unlabelled:
         odd.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
     odd += [f"{catalog.split}: {reason}: {count:,}" for reason, count in catalog.left_out.items()]
+    return odd
+
+
+def odd_of_all(plans: Sequence[SplitPlan], dataset: Dataset) -> list[str]:
+    """The same of a whole dataset."""
+    odd = [*map(str, dataset.cut), *classes_without_images(plans, dataset.classes)]
+    if dataset.bad_boxes:
+        odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
+    if dataset.unmatched_boxes:
+        odd.append(f"boxes: annotation files of images not here: {dataset.unmatched_boxes:,}")
     return odd
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastconv.preflight import Need, Room, Shortage, need_of, room_at, shortage
 from fastconv.prepare import Prepared
 from fastconv.report import Report, classes_without_images
 from fastconv.schema import SLIM
+from fastconv.sources.assemble import Dataset
 from fastconv.sources.published import size_note, sizes
 
 NOTES_SHOWN = 5
@@ -23,9 +25,9 @@ NO_INDEXES = (
 )
 
 
-def source_lines(prepared: Prepared) -> list[str]:
-    """What the source turned out to be, a line a part."""
-    found, dataset = prepared.dataset.found, prepared.dataset
+def source_lines(dataset: Dataset, checked: Sequence[str]) -> list[str]:
+    """What the source turned out to be, a line a part, and what the check of its archives did."""
+    found = dataset.found
     lines = [f"source: {found.kind}"]
     for name in PARTS:
         path = getattr(found, name)
@@ -33,7 +35,7 @@ def source_lines(prepared: Prepared) -> list[str]:
             note = size_note(path)
             lines.append(f"  {name.replace('_', ' ')}: {path}{f' ({note})' if note else ''}")
     lines.append(f"  classes: {dataset.classes.origin} ({len(dataset.classes)})")
-    return [*lines, *(f"  {line}" for line in prepared.checked)]
+    return [*lines, *(f"  {line}" for line in checked)]
 
 
 @dataclass(frozen=True, slots=True)

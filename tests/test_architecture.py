@@ -23,7 +23,7 @@ PACKAGE, EXT = ROOT / "fastconv", ROOT / "ext"
 # The lowest first. A new module is put where it belongs, by hand.
 LAYERS: dict[str, tuple[str, ...]] = {
     "compiled": (
-        *("_columns", "_frames", "_jpeg", "_members", "_process", "_reader", "_resample"),
+        *("_columns", "_frames", "_jpeg", "_members", "_process", "_raw", "_reader", "_resample"),
         *("_shard", "_tar", "_tfrecord", "_verify"),
     ),
     "ground": (
@@ -55,12 +55,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "checked": ("checking", "show"),
-    "the whole": ("conversion", "repair", "tfds_info"),
+    "the whole": ("conversion", "folders", "repair", "tfds_info"),
     "what a person sees": ("display",),
     "in tables": ("page", "tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
     "a command of its own": (
-        *("cli_completion", "cli_diff", "cli_report", "cli_show", "cli_tfds", "cli_verify"),
+        *("cli_completion", "cli_diff", "cli_raw", "cli_report", "cli_show", "cli_tfds"),
+        "cli_verify",
     ),
     "the command line": ("cli",),
     "its beginning": ("entry",),
@@ -74,8 +75,8 @@ READS = {  # what is written is checked with code of its own
 }
 FACES = {
     "click": {
-        *("cli", "cli_completion", "cli_diff", "cli_options", "cli_output", "cli_report"),
-        *("cli_show", "cli_tfds", "cli_verify"),
+        *("cli", "cli_completion", "cli_diff", "cli_options", "cli_output", "cli_raw"),
+        *("cli_report", "cli_show", "cli_tfds", "cli_verify"),
     },
     "rich": {"cli_output", "display", "tables", "tables_show"},
 }

@@ -18,7 +18,7 @@ copy() {
 
 # What exercises ext/: the tests of a module, and jobs with workers. Not those that need the large
 # sample, limit a process's address space (the sanitizer's own takes terabytes) or look at timing.
-TESTS=(tar jpeg example records crc32c resample orient names exif_orientation images boxes detect
+TESTS=(raw tar jpeg example records crc32c resample orient names exif_orientation images boxes detect
     bad_images changed_jobs fuzz_corpus rules verify)
 SHARDS=(tar_formats_change_no_byte other_layouts_change_no_byte a_subset_with_its_own_class_list
     a_shard_may_be_empty)

@@ -170,7 +170,7 @@ def read_boxes_csv(path: str | Path) -> Boxes:
 
     A line is ``n00007846_103856.JPEG,0.0060,0.2620,0.7545,0.9940``: file name, xmin, ymin, xmax,
     ymax. Images come sorted by name and an image's boxes by their lines, both bytewise; folders
-    are empty.
+    are empty, but for names with a class's folder before them, ``<class>/<file name>``.
 
     Raises InputError with the line number for a line of another form, a number outside [0, 1],
     or a box whose min is not below its max.
@@ -200,6 +200,8 @@ def read_boxes_csv(path: str | Path) -> Boxes:
     order = sorted(range(len(lines)), key=lambda i: (names[i], lines[i]))
     counts = Counter(names)  # of one image, lines may stand apart
     images = sorted(counts)
-    stems = [(image.rpartition(".")[0] or image).encode() for image in images]
+    parts = [image.rpartition("/") for image in images]
+    stems = [(name.rpartition(".")[0] or name).encode() for _, _, name in parts]
+    folders = [folder.encode() for folder, _, _ in parts]
     coords = np.frombuffer(numbers, np.float64).reshape(-1, 4)[order].astype(np.float32)
-    return Boxes.of(stems, [b""] * len(stems), [counts[image] for image in images], coords, [])
+    return Boxes.of(stems, folders, [counts[image] for image in images], coords, [])

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastconv.comparison.inorder import Side
 from fastconv.errors import InputError, RecordError
 from fastconv.layout import DATA, INDEXES
-from fastconv.manifest import MANIFEST, root_of
+from fastconv.manifest import MANIFEST, RAW, kind_of, root_of
 from fastconv.reader import read_records
 from fastconv.regular import regular
 from fastconv.tfds import is_metadata
@@ -56,7 +56,13 @@ def open_side(given: str | Path) -> Dataset:
     try:
         root = Path(given).expanduser()
         if root.is_dir():
-            return _folder(root if root.name == DATA else root_of(root))
+            root = root if root.name == DATA else root_of(root)
+            if kind_of(root) == RAW:
+                raise InputError(
+                    f"{root}: holds class folders, by `fastconv raw`, and no records; compare "
+                    f"folders with diff -r"
+                )
+            return _folder(root)
         size = root.stat().st_size
         os.close(regular(str(root), os.O_RDONLY))
     except FileNotFoundError as error:

@@ -14,10 +14,12 @@ TRAIN_TAR = re.compile(r"(?!.*(bbox|box)).*train.*\.tar$", re.I)
 VALIDATION_TAR = re.compile(r"(?!.*(bbox|box)).*val.*\.tar$", re.I)
 BOXES_TAR = re.compile(r".*bbox.*train.*\.(tar\.gz|tgz|tar)$", re.I)
 # Names that the tools of the field give to these files.
-BOX_NAMES = ("imagenet_2012_bounding_boxes.csv", "bounding_boxes")
+BOX_NAMES = ("imagenet_2012_bounding_boxes.csv", "bounding_boxes", "boxes.csv")
 LABEL_NAMES = ("imagenet_2012_validation_synset_labels.txt", "LOC_val_solution.csv")
 SYNSET_NAMES = ("imagenet_lsvrc_2015_synsets.txt", "LOC_synset_mapping.txt")
 TEXT_NAMES = ("imagenet_metadata.txt", "LOC_synset_mapping.txt")
+# What `fastconv raw` leaves beside its manifest. Elsewhere, files of this name are anything.
+OWN_SYNSETS, OWN_MANIFEST = "labels.txt", "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,14 @@ def _look(source: Path, expect_more: bool) -> Found:
         validation,
         boxes,
         _named(source, LABEL_NAMES),
-        _named(source, SYNSET_NAMES),
+        _named(source, SYNSET_NAMES) or _own_synsets(source),
         _named(source, TEXT_NAMES),
     )
+
+
+def _own_synsets(source: Path) -> Path | None:
+    beside = (source / OWN_MANIFEST).exists()
+    return _named(source, (OWN_SYNSETS,)) if beside else None
 
 
 def _kaggle(source: Path) -> Found | None:

@@ -1,0 +1,1 @@
+"""Class folders for PyTorch, from archives or from other folders: ``fastconv raw``."""
