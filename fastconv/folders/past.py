@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fastconv.atomic import output_error
+from fastconv.differences import differences
 from fastconv.errors import OutputError
 from fastconv.folders.part import Part, encoded, open_folder
 from fastconv.manifest import JOURNAL, MANIFEST, RAW, contents, is_there, parse
-from fastconv.past import differences
 from fastconv.regular import content
 from fastconv.sources.kinds import text
 
