@@ -70,8 +70,8 @@ def _carry_out(
     header["metadata"] = asked_metadata(options.places, past.facts if past else {})
     header["files"] = [
         *(path for task in tasks for path in options.places.files(task.name)),
-        *file_names(header),
         files.RUNS,
+        *file_names(header),
         files.MANIFEST,
     ]
     kept, rewritten = _kept(out, past, tasks, options)
