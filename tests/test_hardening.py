@@ -232,8 +232,13 @@ def test_a_pipe_has_no_index(tmp_path: Path) -> None:
     assert list((tmp_path / "idx").iterdir()) == []
 
 
-@pytest.mark.parametrize("value", ["2", 2.5, True, None])
-@pytest.mark.parametrize("name", ["seed", "slim_threads", "label_offset"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("seed", "slim_threads") for value in ("2", 2.5, True, None)),
+        *(("label_offset", value) for value in ("1", 0.5, True)),
+    ],
+)
 def test_options_of_another_type(name: str, value: Any) -> None:
     words: dict[str, Any] = {"source": "s", "out": "o", name: value}
     with pytest.raises(UsageError, match="is a whole number"):
