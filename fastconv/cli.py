@@ -17,10 +17,14 @@ from fastconv.cli_completion import complete_paths, completion
 from fastconv.cli_diff import diff
 from fastconv.cli_options import (
     IMAGE_OPTIONS,
+    JOB_OPTIONS,
+    OUT,
     PROCESSES,
     RECORD_OPTIONS,
     SHOW_OPTIONS,
     SOURCE_OPTIONS,
+    WORKERS,
+    on_error,
     with_options,
 )
 from fastconv.cli_output import consoles, outcome, say
@@ -63,12 +67,7 @@ def cli() -> None:
 
 @cli.command()
 @with_options(*SOURCE_OPTIONS)
-@click.option(
-    "--out",
-    required=True,
-    metavar="DIR",
-    help="Folder for the output: new, empty, or what this very command left there unfinished.",
-)
+@with_options(OUT)
 @click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data].")
 @click.option("--validation-shards", type=int, metavar="N", help="Validation shards.")
 @click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle.")
@@ -85,32 +84,11 @@ def cli() -> None:
     help="Label of the first class: 1 leaves 0 for background [1; 0 in the schema tfds].",
 )
 @with_options(*RECORD_OPTIONS)
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do about a bad image, an image without a label, or a bad box file: end the job, "
-    "or leave it out.",
-)
+@with_options(on_error("a bad image, an image without a label, or a bad box file"))
 @with_options(*IMAGE_OPTIONS)
-@click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
+@with_options(WORKERS)
 @click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
-@click.option(
-    "--resume/--no-resume",
-    default=True,
-    show_default=True,
-    help="Go on where the same command ended before, or refuse a DIR that is not empty.",
-)
-@click.option(
-    "--check-archives",
-    is_flag=True,
-    help="First compare the archives' MD5 sums with those in files beside them, or the published.",
-)
-@click.option(
-    "--no-space-check", is_flag=True, help="Begin even where the output does not seem to fit."
-)
-@click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@with_options(*JOB_OPTIONS)
 @with_options(*SHOW_OPTIONS)
 def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **given: Any) -> int:
     """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.

@@ -118,6 +118,33 @@ RECORD_OPTIONS = (
         help="gzip: compressed shards, which have no indexes.",
     ),
 )
+OUT = click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="Folder for the output: new, empty, or what this very command left there unfinished.",
+)
+WORKERS = click.option(
+    "--workers", type=int, metavar="N", help="Worker processes [all usable cores]."
+)
+JOB_OPTIONS = (
+    click.option(
+        "--resume/--no-resume",
+        default=True,
+        show_default=True,
+        help="Go on where the same command ended before, or refuse a DIR that is not empty.",
+    ),
+    click.option(
+        "--check-archives",
+        is_flag=True,
+        help="First compare the archives' MD5 sums with those in files beside them, or the "
+        "published.",
+    ),
+    click.option(
+        "--no-space-check", is_flag=True, help="Begin even where the output does not seem to fit."
+    ),
+    click.option("--dry-run", is_flag=True, help="Show the plan and write nothing."),
+)
 PROCESSES = click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Processes [all usable cores]."
 )
@@ -125,6 +152,17 @@ SHOW_OPTIONS = (
     click.option("--quiet", is_flag=True, help="Show nothing but errors."),
     click.option("--json", "as_json", is_flag=True, help="A JSON summary on standard output."),
 )
+
+
+def on_error(what: str) -> Callable[[Command], Command]:
+    """The option of a command that meets ``what`` it cannot use."""
+    return click.option(
+        "--on-error",
+        type=click.Choice(["stop", "skip"]),
+        default="stop",
+        show_default=True,
+        help=f"What to do about {what}: end the job, or leave it out.",
+    )
 
 
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

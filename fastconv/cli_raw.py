@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.cli_options import SHOW_OPTIONS, SOURCE_OPTIONS, with_options
+from fastconv.cli_options import (
+    JOB_OPTIONS,
+    OUT,
+    SHOW_OPTIONS,
+    SOURCE_OPTIONS,
+    WORKERS,
+    on_error,
+    with_options,
+)
 from fastconv.cli_output import consoles, outcome, say
 
 if TYPE_CHECKING:
@@ -18,41 +26,15 @@ SHOWN_AT_MOST = 5
 
 @click.command()
 @with_options(*SOURCE_OPTIONS)
-@click.option(
-    "--out",
-    required=True,
-    metavar="DIR",
-    help="Folder for the output: new, empty, or what this very command left there unfinished.",
-)
+@with_options(OUT)
 @click.option(
     "--links",
     is_flag=True,
     help="Make symbolic links onto the images of a SOURCE that is folders; write no image.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do about an image without a label, or a bad box file: end the job, or leave it "
-    "out.",
-)
-@click.option("--workers", type=int, metavar="N", help="Worker processes [all usable cores].")
-@click.option(
-    "--resume/--no-resume",
-    default=True,
-    show_default=True,
-    help="Go on where the same command ended before, or refuse a DIR that is not empty.",
-)
-@click.option(
-    "--check-archives",
-    is_flag=True,
-    help="First compare the archives' MD5 sums with those in files beside them, or the published.",
-)
-@click.option(
-    "--no-space-check", is_flag=True, help="Begin even where the output does not seem to fit."
-)
-@click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@with_options(on_error("an image without a label, or a bad box file"))
+@with_options(WORKERS)
+@with_options(*JOB_OPTIONS)
 @with_options(*SHOW_OPTIONS)
 def raw(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **given: Any) -> int:
     """Write SOURCE's images to class folders: DIR/train/<class>/, DIR/validation/<class>/.
