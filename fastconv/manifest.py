@@ -244,9 +244,10 @@ def refuse_mixture(out: Path, root: Path) -> None:
     except OSError as error:
         raise output_error(error.filename or out, error) from None
     if other is not None:
+        held = "class folders" if kind_of(other) == RAW else f"shards of --layout {kind}"
         raise OutputError(
-            f"{other}: holds what fastconv wrote with --layout {kind}, and one folder is for "
-            f"outputs of one layout; choose another with --out, or remove it first"
+            f"{other}: holds what fastconv wrote before, {held}, and one folder is for one kind of "
+            f"output; choose another with --out, or remove it first"
         )
 
 

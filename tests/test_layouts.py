@@ -206,7 +206,7 @@ def test_one_folder_is_for_one_layout(source: Path, tmp_path: Path) -> None:
         fastconv.convert(first(source, out))
         before = everything(out)
         for more in ({}, {"overwrite": True}, {"resume": False}):
-            message = f"holds what fastconv wrote with --layout {kind}, and one folder is for"
+            message = f"shards of --layout {kind}, and one folder is for one kind of output"
             with pytest.raises(OutputError, match=message):
                 fastconv.convert(second(source, out, **more))
             assert everything(out) == before
