@@ -23,6 +23,7 @@ from fastconv.cli_output import outcome
     type=click.IntRange(0, 1),
     help="Of shards without a manifest: the first class's label [as the first record has it].",
 )
+@click.option("--overwrite", is_flag=True, help="Replace files of these names, whoever wrote them.")
 @with_options(*SHOW_OPTIONS)
 def tfds_info(path: str, quiet: bool, as_json: bool, **given: Any) -> int:
     """Write what TensorFlow Datasets needs beside shards, so that it opens them in place.

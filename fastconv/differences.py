@@ -39,8 +39,10 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if "source" in now and not found:
         was, here = then.get("source", {}), now["source"]
         if was.get("fingerprint") != here["fingerprint"]:
+            table = here.get("columns")
+            more = f", or {table['path']} has other values for them" if table else ""
             found.append(
-                "the source's images are not the same by names, sizes, classes or boxes "
+                f"the source's images are not the same by names, sizes, classes or boxes{more} "
                 f"(fingerprint was {str(was.get('fingerprint'))[:12]}…, "
                 f"is {here['fingerprint'][:12]}…)"
             )

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from fastconv.errors import UsageError
 from fastconv.image_options import ImageOptions, check_whole
-from fastconv.layout import Layout
-from fastconv.schema import Schema
+from fastconv.layout import IMAGENET_NAME, Layout
+from fastconv.schema import TFDS, Schema
 from fastconv.schema_given import SchemaLike, schema_of
 from fastconv.tfds import labels_file_of
 
@@ -122,6 +122,7 @@ class Options(SourceOptions, ImageOptions):
         # What was asked for is settled once: a schema's file is not read again.
         object.__setattr__(self, "places", places)
         object.__setattr__(self, "record_schema", self._settled())
+        self._refuse_what_imagenet2012_is_not()
 
     def _settled(self) -> Schema:
         schema = schema_of(self.schema, self.layout)
@@ -192,6 +193,18 @@ class FolderOptions(SourceOptions):
         if self.workers is not None:
             check_whole("workers", self.workers, 1, 99_999)
         _check_on_error(self.on_error)
+
+    def _refuse_what_imagenet2012_is_not(self) -> None:
+        """tfds.load takes features and labels of this dataset from its own code, not our files."""
+        if self.layout != "tfds" or self.places.name != IMAGENET_NAME:
+            return
+        has_all = TFDS.features.items() <= self.record_schema.features.items()
+        if not has_all or self.first_label != TFDS.first_label:
+            raise UsageError(
+                f"under the name {IMAGENET_NAME} TensorFlow Datasets expects the features "
+                f"{', '.join(TFDS.features.values())}, and labels from {TFDS.first_label} on: "
+                f"what differs from that needs another --name"
+            )
 
     def as_facts(self) -> dict[str, Any]:
         """What a manifest says of them: all that can change what is written."""

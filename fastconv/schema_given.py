@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastconv.errors import FastconvError, UsageError
+from fastconv.regular import content
 from fastconv.schema import BASES, Schema
 
 WORDS: dict[Any, str] = {str: "text", list: "list", dict: "table"}
@@ -53,7 +54,7 @@ def _function(module: str, name: str) -> Callable[[Schema], Schema]:
         else:
             loaded = importlib.import_module(module)
         function: Callable[[Schema], Schema] = getattr(loaded, name)
-    except Exception as error:  # whatever a person's module does
+    except (Exception, SystemExit) as error:  # whatever a person's module does
         hint = "; a file is named as file.py:function" if isinstance(error, ImportError) else ""
         raise UsageError(
             f"--schema {module}:{name}: cannot be loaded: {type(error).__name__}: {error}{hint}"
@@ -66,7 +67,7 @@ def _made_by(function: Callable[[Schema], Schema], base: Schema, said: str) -> S
         made = function(base)
     except FastconvError:
         raise
-    except Exception as error:  # whatever a person's function does
+    except (Exception, SystemExit) as error:  # whatever a person's function does
         raise UsageError(f"{said}: raised {type(error).__name__}: {error}") from None
     if not isinstance(made, Schema):
         raise UsageError(f"{said}: returned {type(made).__name__}, not a Schema")
@@ -79,8 +80,7 @@ def _of_toml(path: Path, base: Schema) -> Schema:
     else:
         import tomli as tomllib
     try:
-        with path.open("rb") as file:
-            told = tomllib.load(file)
+        told = tomllib.loads(content(path).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"--schema {path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -94,7 +94,7 @@ def _of_toml(path: Path, base: Schema) -> Schema:
 def _of_words(path: Path, told: dict[str, Any], base: Schema) -> Schema:
     def taken(value: object, known: Mapping[str, type], where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise UsageError(f"--schema: {where} is no table")
+            raise UsageError(f"--schema: {where.rstrip('.')} is no table")
         for name, item in value.items():
             if name not in known:
                 raise UsageError(f"--schema: {where}{name} is not known; known: {', '.join(known)}")

@@ -178,7 +178,7 @@ def make_report(
         first += len(plan.order)
     odd += odd_of_all(prepared.plans, dataset)
     if prepared.added.unused:
-        odd.append(f"columns: rows of images not here: {prepared.added.unused:,}")
+        odd.append(f"columns: rows that no image took: {prepared.added.unused:,}")
     return Report(
         out,
         tuple(splits),

@@ -167,7 +167,7 @@ def _form_lines(prepared: Prepared) -> list[str]:
     for name, told in prepared.added.facts.items():
         lines.append(f"added: {name}, {'one' if told['single'] else 'a list of'} {told['kind']}")
     if prepared.added.unused:
-        lines.append(f"columns: rows of images not here: {prepared.added.unused:,}")
+        lines.append(f"columns: rows that no image took: {prepared.added.unused:,}")
     return lines
 
 

@@ -16,7 +16,7 @@ from fastconv.annotations.tables import imagenet_synsets
 from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.beside import beside, file_names, is_as_written, with_checksums
 from fastconv.errors import InputError, OutputError, UsageError
-from fastconv.foreign_shards import ForeignShards, foreign_shards
+from fastconv.foreign_shards import foreign_shards
 from fastconv.layout import IMAGENET_NAME, Layout, named
 from fastconv.options import PathLike, clean_path
 from fastconv.past import Past, read_past
@@ -55,6 +55,7 @@ def write_tfds_info(
     dataset_version: str | None = None,
     labels: PathLike | None = None,
     label_offset: int | None = None,
+    overwrite: bool = False,
 ) -> TfdsInfo:
     """Write dataset_info.json, features.json and the class names beside shards, so that
     ``tfds.builder_from_directory`` opens them in place.
@@ -63,19 +64,20 @@ def write_tfds_info(
     ``<split>-00000-of-00008``. ``name`` and ``dataset_version`` are the dataset's; ImageNet's where
     its classes are. ``labels``, a file with a class a line in label order, and ``label_offset``,
     the first class's label, are for shards of others: without them, classes are ImageNet's, and the
-    first record says where its labels begin.
+    first record says where its labels begin. Files of these names that are there and hold something
+    else stay, unless an output's manifest says that they are fastconv's, or ``overwrite`` is true.
 
     Raises InputError, OutputError and UsageError; the output's manifest names what was written.
     """
     root = files.root_of(clean_path(path, "PATH", absolute=False))
     past = read_past(root)
     if past is None:
-        return _of_others(root, name, dataset_version, labels, label_offset)
+        return _of_others(root, name, dataset_version, labels, label_offset, overwrite)
     if labels is not None or label_offset is not None:
         raise UsageError(
             "--labels and --label-offset are for shards without a manifest; here it says them"
         )
-    return _of_ours(root, past, name, dataset_version)
+    return _of_ours(root, past, name, dataset_version, overwrite)
 
 
 def _described(
@@ -92,7 +94,9 @@ def _described(
 # ---- an output of fastconv's --------------------------------------------------------------------
 
 
-def _of_ours(root: Path, past: Past, name: str | None, version: str | None) -> TfdsInfo:
+def _of_ours(
+    root: Path, past: Past, name: str | None, version: str | None, overwrite: bool
+) -> TfdsInfo:
     places = past.layout
     if past.facts.get("format") != files.FORMAT:
         raise InputError(f"{past.path}: is of another format than this fastconv reads")
@@ -114,7 +118,7 @@ def _of_ours(root: Path, past: Past, name: str | None, version: str | None) -> T
     else:
         described = _described(places, name, version, classes)
     with files.locked(root):
-        written = _write_ours(root, past, described, classes)
+        written = _write_ours(root, past, described, classes, overwrite)
     splits = {
         split["split"]: tuple(
             shard["records"] for shard in past.facts["shards"] if shard["split"] == split["split"]
@@ -138,7 +142,9 @@ def _labels(root: Path, past: Past) -> list[str]:
     return text.decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
-def _write_ours(root: Path, past: Past, described: Layout, classes: list[str]) -> tuple[str, ...]:
+def _write_ours(
+    root: Path, past: Past, described: Layout, classes: list[str], overwrite: bool
+) -> tuple[str, ...]:
     before = past.facts
     told = {"name": described.name, "version": described.version}
     others = set(file_names(before))
@@ -148,12 +154,9 @@ def _write_ours(root: Path, past: Past, described: Layout, classes: list[str]) -
     manifest["files"] = [*kept, *names, files.MANIFEST]
     made = beside(manifest, classes)
     metadata = {path: data for path, data in made.items() if path != files.LABELS}
-    for path in metadata.keys() - set(before["files"]):
-        if files.is_there(root / path) and not is_as_written(root, {path: made[path]}):
-            raise OutputError(
-                f"{root / path}: is in the way, and no manifest says that fastconv wrote it; move "
-                f"it away"
-            )
+    if not overwrite:
+        own = set(before["files"])
+        _refuse_in_the_way(root, {path: data for path, data in metadata.items() if path not in own})
     partial = root / files.PARTIAL
     try:
         partial.mkdir(exist_ok=True)
@@ -182,6 +185,7 @@ def _of_others(
     version: str | None,
     labels: PathLike | None,
     label_offset: int | None,
+    overwrite: bool,
 ) -> TfdsInfo:
     shards = foreign_shards(folder)
     classes = imagenet_synsets() if labels is None else _classes(Path(labels).expanduser())
@@ -194,7 +198,9 @@ def _of_others(
     first = shards.first_label(classes) if label_offset is None else label_offset
     splits = [tfds.Split(split, records, size) for split, (records, size) in shards.splits.items()]
     made = tfds.metadata(described, shards.schema, shards.columns, classes, first, splits)
-    _write_others(folder, shards, made)
+    if not overwrite:
+        _refuse_in_the_way(folder, made)
+    _write_others(folder, made)
     records = {split.name: tuple(split.records) for split in splits}
     return TfdsInfo(folder, described.name, described.version, tuple(made), records)
 
@@ -209,7 +215,16 @@ def _classes(path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _write_others(folder: Path, shards: ForeignShards, made: dict[str, bytes]) -> None:
+def _refuse_in_the_way(folder: Path, made: dict[str, bytes]) -> None:
+    for name, data in sorted(made.items()):
+        if files.is_there(folder / name) and not is_as_written(folder, {name: data}):
+            raise OutputError(
+                f"{folder / name}: is in the way, and no manifest says that fastconv wrote it; "
+                f"move it away, or replace it with --overwrite"
+            )
+
+
+def _write_others(folder: Path, made: dict[str, bytes]) -> None:
     partial = folder / files.PARTIAL
     try:
         partial.mkdir(exist_ok=True)

@@ -151,6 +151,7 @@ def _list_members(
     """(the images, where the archive and those in it end too early, members that are whole)."""
     members, cut = outer
     inner: dict[bytes, int] = {}
+    replaced = 0
     keep = np.ones(len(members.type), bool)
     for row, name in enumerate(members.names):
         base = name.rpartition(b"/")[2]
@@ -159,7 +160,9 @@ def _list_members(
             if members.type[row] == REGULAR:
                 keep[row] = False
                 # By name, so that of two of one name the last counts, as in unpacking.
-                inner[_clean(name, str(path))] = row
+                clean = _clean(name, str(path))
+                replaced += clean in inner
+                inner[clean] = row
     if cut and cut.partial:
         keep[-1] = False  # of an inner archive, what is there of it is listed all the same
 
@@ -179,7 +182,11 @@ def _list_members(
     parts = list(pool.map(one, inner.values()))
     parts.append((_images(path, rest, None, ""), None, len(rest.type)))
     cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
-    return Listing.joined([part for part, _, _ in parts]), cuts, sum(n for _, _, n in parts)
+    listing = Listing.joined([part for part, _, _ in parts])
+    if replaced:
+        strays = {**listing.strays, "archives that a later one of the same name replaces": replaced}
+        listing = replace(listing, strays=strays)
+    return listing, cuts, sum(n for _, _, n in parts)
 
 
 def _cut_error(path: Path, size: int, cut: Cut, members: int) -> InputError:

@@ -89,7 +89,18 @@ def _kind_of(texts: list[str]) -> Kind:
     whole = [text for text in given if PLAIN_INT.fullmatch(text)]
     if not all(map(_is_int, whole)):
         return "bytes"  # as a float it would be another number
+    if len(whole) < len(given) and any(map(_leaves_float32, given)):
+        return "bytes"
     return "int64" if len(whole) == len(given) else "float"
+
+
+def _leaves_float32(text: str) -> bool:
+    """Whether a number becomes infinite, or nothing, for want of room."""
+    with np.errstate(over="ignore", under="ignore"):
+        stored = float(np.float32(float(text)))
+    if abs(stored) == float("inf"):
+        return "inf" not in text.lower()
+    return stored == 0 and bool(re.search("[1-9]", text.lower().partition("e")[0]))
 
 
 def _is_int(value: Any) -> bool:
