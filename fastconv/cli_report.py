@@ -43,17 +43,18 @@ def report(out: str, html: str, quiet: bool, as_json: bool, **given: Any) -> int
     verifying finds something; the page is written all the same.
     """
     from fastconv.display import display_for, duration, size
+    from fastconv.page.damage import counted
     from fastconv.page.write import write_report
 
     _, status = consoles()
     with display_for(status, quiet) as display:
         written = write_report(out, html, on_progress=display.show, **given)
     found = {None: "not verified", 0: "nothing is wrong"}.get(
-        written.found, f"{written.found} findings"
+        written.found, counted(written.found or 0, "finding")
     )
     line = (
-        f"{written.html}: {size(written.bytes)}, of {written.shards:,} shards with "
-        f"{written.records:,} records, in {duration(written.seconds)}: {found}"
+        f"{written.html}: {size(written.bytes)}, of {counted(written.shards, 'shard')} with "
+        f"{counted(written.records, 'record')}, in {duration(written.seconds)}: {found}"
     )
     outcome(written.as_dict(), [line], quiet, as_json)
     return written.exit_code

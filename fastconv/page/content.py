@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 from fastconv.display import size
 from fastconv.errors import FastconvError, one_line
 from fastconv.page import figures, shard_figures
+from fastconv.page.damage import by_manifest, counted, of_what, warnings_of
 from fastconv.page.facts import Facts
 from fastconv.page.figures import Figure, share
 from fastconv.page.mix import mixes
+from fastconv.page.paths import Paths
+from fastconv.pictures.shown import SIDES
+from fastconv.schema import stored_schema
 
 if TYPE_CHECKING:
     from fastconv.checking.findings import VerifyReport
@@ -20,7 +24,7 @@ FROM_DATA = ("train_shards", "validation_shards")
 
 
 def content_of(
-    facts: Facts, verdict: VerifyReport | None, runs: list[dict[str, Any]]
+    facts: Facts, verdict: VerifyReport | None, runs: list[dict[str, Any]], paths: Paths
 ) -> dict[str, Any]:
     manifest = facts.manifest
     drawn = facts.splits[:SPLITS_DRAWN]
@@ -28,23 +32,29 @@ def content_of(
     rows = [row for row in facts.classes if row.name or row.total]
     return {
         "badge": _badge(verdict),
-        "warnings": _warnings(facts),
+        "warnings": warnings_of(facts),
+        "by_manifest": by_manifest(facts),
         "lead": _lead(facts),
         "totals": _totals(facts),
         "split_head": _split_head(facts),
         "split_rows": _split_rows(facts),
         "verdict": verdict,
-        "made": _made(manifest) if manifest else None,
+        "findings": paths.texts(verdict.findings[:NOTES_MAX]) if verdict else [],
+        "made": _made(manifest, paths) if manifest else None,
         "notes_max": NOTES_MAX,
         "splits": facts.splits,
         "class_rows": rows if any(row.total for row in rows) else [],
         "has_texts": any(row.text for row in rows),
         "class_figures": _drawn(figures.images_a_class(facts, split) for split in drawn),
-        "sampled": _sampled(facts),
+        "of_what": of_what(facts),
         "image_figures": _drawn(
             draw(facts) for draw in (figures.sides, figures.aspects, figures.image_bytes)
         ),
         "box_figures": _drawn(draw(facts) for draw in (figures.boxes, figures.box_places)),
+        "numberless": f"{counted(facts.survey.numberless, 'more box', 'es')} cannot be drawn, as a "
+        "side is no number; they are not counted here."
+        if facts.survey.numberless
+        else "",
         "no_boxes": "No image has a box."
         if facts.survey.has_boxes
         else "The records have no features for boxes, so nothing is known of any.",
@@ -57,6 +67,7 @@ def content_of(
             )
         ),
         "run_rows": [_run_row(run) for run in runs],
+        "run_notes": shard_figures.untold(runs),
         "run_figures": [shard_figures.speed(run), shard_figures.workers(run)] if run else [],
     }
 
@@ -70,33 +81,17 @@ def _badge(verdict: VerifyReport | None) -> dict[str, str]:
         return {"kind": "none", "sign": "–", "text": "Not verified"}
     if not verdict.found:
         return {"kind": "good", "sign": "✓", "text": "Verified: nothing is wrong"}
-    what = f"{verdict.found:,} finding{'s' if verdict.found != 1 else ''}"
+    what = counted(verdict.found, "finding")
     return {"kind": "bad", "sign": "✗", "text": f"Verification: {what}"}
-
-
-def _warnings(facts: Facts) -> list[str]:
-    said = []
-    if facts.unfinished:
-        said.append("The conversion is not finished: this page tells of the shards that are there.")
-    elif facts.manifest is None:
-        said.append(
-            "There is no manifest of fastconv’s: options, source and skipped images are not known."
-        )
-    if facts.survey.troubles or facts.survey.unreadable:
-        bad = len(facts.survey.troubles)
-        said.append(
-            f"{bad:,} shard{'s' if bad != 1 else ''} could not be read to the end, and "
-            f"{facts.survey.unreadable:,} records not at all; they are not counted below."
-        )
-    return said
 
 
 def _lead(facts: Facts) -> str:
     shards, classes = len(facts.shards), sum(1 for row in facts.classes if row.total)
     of = f" of {classes:,} class{'es' if classes != 1 else ''}" if classes else ""
+    told = ", as the manifest tells" if by_manifest(facts) else ""
     return (
-        f"{facts.records:,} image{'s' if facts.records != 1 else ''}{of} in {shards:,} TFRecord "
-        f"shard{'s' if shards != 1 else ''}, {size(facts.bytes)}."
+        f"{counted(facts.records, 'image')}{of} in {counted(shards, 'TFRecord shard')}, "
+        f"{size(facts.bytes)}{told}."
     )
 
 
@@ -119,11 +114,19 @@ def _totals(facts: Facts) -> list[tuple[str, str, str]]:
         ("Images written", f"{told['written']:,}", share(told["written"], told["found"])),
         ("Skipped", f"{told['skipped']:,}", ""),
         ("Repaired", f"{told['repaired']:,}", ""),
-        ("Boxes", f"{told['boxes']:,}", ""),
+        ("Boxes", f"{told['boxes']:,}", "") if _has_boxes(facts.manifest) else NO_BOXES,
         classes,
         ("Shards", f"{len(facts.shards):,}", ""),
         ("Size", size(told["bytes"]), f"{told['bytes']:,} bytes"),
     ]
+
+
+NO_BOXES = ("Boxes", "–", "not in the schema")
+
+
+def _has_boxes(manifest: dict[str, Any] | None) -> bool:
+    """Whether the records have features for boxes; without them nothing is known of any."""
+    return set(SIDES) <= stored_schema(manifest).features.keys()
 
 
 def _split_head(facts: Facts) -> tuple[str, ...]:
@@ -142,20 +145,21 @@ def _split_rows(facts: Facts) -> list[tuple[str, ...]]:
             for own in [facts.of(split)]
         ]  # fmt: skip
     names = ("shards", "found", "written", "repaired", "skipped", "boxes", "bytes")
+    unknown = () if _has_boxes(facts.manifest) else ("boxes",)
     return [
         (
             told["split"],
-            *(f"{told[name]:,}" for name in names),
+            *("–" if name in unknown else f"{told[name]:,}" for name in names),
             ", ".join(f"{kind}: {n:,}" for kind, n in told["changes"].items()) or "none",
         )
         for told in facts.manifest["splits"]
     ]
 
 
-def _made(manifest: dict[str, Any]) -> dict[str, Any]:
+def _made(manifest: dict[str, Any], paths: Paths) -> dict[str, Any]:
     source = manifest["source"]
     parts = [
-        (name.replace("_", " "), _part(source[name]))
+        (name.replace("_", " "), _part(source[name], paths))
         for name in source
         if name not in ("kind", "fingerprint")
     ]
@@ -174,21 +178,24 @@ def _made(manifest: dict[str, Any]) -> dict[str, Any]:
             ("fingerprint", source["fingerprint"]),
             ("format of the manifest", manifest["format"]),
         ],
-        "skipped": manifest["skipped"],
-        "repaired": manifest["repaired"],
-        "odd": manifest["odd"],
-        "bad_boxes": manifest["bad_boxes"],
+        **{
+            kind: [{**note, "image": paths.path(note["image"])} for note in manifest[kind]]
+            for kind in ("skipped", "repaired")
+        },
+        "odd": paths.texts(manifest["odd"]),
+        "bad_boxes": [(paths.path(file), paths.text(why)) for file, why in manifest["bad_boxes"]],
         "cut_archives": [
-            (one["archive"], one["reason"], f"{one['offset']:,}", f"{one['members']:,}")
+            (paths.path(one["archive"]), one["reason"], f"{one['offset']:,}", f"{one['members']:,}")
             for one in manifest["cut_archives"]
         ],
     }
 
 
-def _part(part: Any) -> str:
+def _part(part: Any, paths: Paths) -> str:
     if not part:
         return "none"
-    return f"{part['path']} ({part['bytes']:,} bytes)" if "bytes" in part else str(part["path"])
+    name = paths.path(part["path"])
+    return f"{name} ({part['bytes']:,} bytes)" if "bytes" in part else name
 
 
 def _flat(options: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
@@ -210,16 +217,6 @@ def _flat(options: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
         else:
             found.append((shown, str(value)))
     return found
-
-
-def _sampled(facts: Facts) -> str:
-    seen = facts.survey
-    if facts.sample == 1:
-        return ""
-    return (
-        f"A sample: sizes and boxes are those of {seen.read:,} of {seen.records:,} records, each "
-        f"{facts.sample:,}th of a shard."
-    )
 
 
 def _run_row(run: dict[str, Any]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastconv.annotations.tables import imagenet_texts
 from fastconv.checking.outputs import NUMBERED, Output
 from fastconv.page.survey import Survey
 from fastconv.schema import stored_schema
@@ -41,7 +42,9 @@ class ClassRow:
 @dataclass(slots=True)
 class Facts:
     """``manifest``: of a finished conversion, else None; ``unfinished``: there is a journal
-    instead; ``sample``: one record in so many was read; ``survey``: of all shards together."""
+    instead; ``sample``: one record in so many was read; ``survey``: of all shards together;
+    ``damaged``: the shards that are missing or could not be read to their end; ``missing``: records
+    that the manifest tells of, and that could not be read."""
 
     output: Output
     manifest: dict[str, Any] | None
@@ -51,6 +54,8 @@ class Facts:
     survey: Survey
     sample: int = 1
     splits: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    missing: int = 0
 
     @property
     def records(self) -> int:
@@ -102,7 +107,14 @@ def facts_of(output: Output, surveys: dict[str, Survey], sample: int) -> Facts:
     splits = list(dict.fromkeys(shard.split for shard in shards))
     unfinished = output.past is not None and not output.past.is_finished
     classes = _classes(output, shards, whole)
-    return Facts(output, manifest, unfinished, shards, classes, whole, sample, splits)
+    facts = Facts(output, manifest, unfinished, shards, classes, whole, sample, splits)
+    for shard in shards:
+        seen = surveys.get(shard.name)
+        short = max(shard.records - seen.records, 0) if seen else shard.records
+        if seen is None or seen.troubles or short:
+            facts.damaged.append(shard.name)
+            facts.missing += short
+    return facts
 
 
 def _seen(output: Output, name: str, seen: Survey | None) -> Shard:
@@ -135,9 +147,20 @@ def _classes(output: Output, shards: list[Shard], whole: Survey) -> list[ClassRo
         for label in split:
             labels.setdefault(label, "")
     rows = []
+    texts = _texts(output)
     for label, _ in sorted(((label, 0) for label in labels), key=_by_number):
         name, text = whole.names.get(label, ("", ""))
         each = {split: split_counts[label] for split, split_counts in counts.items()}
         name = (labels[label] or name).encode("utf-8", "replace").decode()
+        text = text or texts.get(name, "")
         rows.append(ClassRow(label, name, "" if text == name else text, each))
     return rows
+
+
+def _texts(output: Output) -> dict[str, str]:
+    """ImageNet's words for its classes, whose records may be none or have none; not where others
+    were given."""
+    past = output.past
+    if past is not None and past.facts.get("source", {}).get("synset_text"):
+        return {}
+    return imagenet_texts()

@@ -17,12 +17,11 @@ from fastconv.page.svg import FIRST, HEAT, MUTED, SECOND, draw
 WIDE, NARROW = 526, 318  # of a drawing, in the page's own pixels: for screens, and for telephones
 TALL = 190
 ROWS_MAX = 2000  # of a table of numbers
-# An axis of counts: 12M, 350k, 1,200.
-COUNTS: dict[str, Any] = {
-    "tickMinStep": 1,
-    "labelExpr": "datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + 'M' : "
-    "datum.value >= 1e4 ? format(datum.value / 1e3, '~r') + 'k' : format(datum.value, ',d')",
-}
+# Of an axis of counts: 12M, 350k, 1,200.
+COUNTS = (
+    "datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + 'M' : "
+    "datum.value >= 1e4 ? format(datum.value / 1e3, '~r') + 'k' : format(datum.value, ',d')"
+)
 Spec = dict[str, Any]
 
 
@@ -74,8 +73,8 @@ def bars(values: list[dict[str, Any]], x: Spec, y_title: str, color: str = FIRST
         "encoding": {
             "x": {"field": "low", "type": "quantitative", **x},
             "x2": {"field": "high"},
-            "y": {"field": "n", "type": "quantitative", "title": y_title, "axis": COUNTS,
-                  "scale": {"zero": True}},
+            "y": {"field": "n", "type": "quantitative", "title": y_title,
+                  **count_axis(max(value["n"] for value in values))},
             "y2": {"datum": 0},
         },
     }  # fmt: skip
@@ -85,6 +84,16 @@ def whole_ticks(low: float, high: float, most: int = 7) -> list[int]:
     """Round whole numbers from low to high."""
     step = next(s for s in _round_steps() if (high - low) / s <= most)
     return list(range(-int(-low // step) * step, int(high) + 1, step))
+
+
+def count_axis(most: float) -> Spec:
+    """An axis from 0 to the round number above the ``most``, with a few whole numbers on it."""
+    step = next(s for s in _round_steps() if most <= 5 * s)
+    top = max(math.ceil(most / step), 1) * step
+    return {
+        "axis": {"values": list(range(0, top + 1, step)), "labelExpr": COUNTS},
+        "scale": {"domain": [0, top], "nice": False},
+    }
 
 
 # ---- classes --------------------------------------------------------------------------------
@@ -305,7 +314,7 @@ def boxes(facts: Facts) -> Figure | None:
                       "axis": {"labelAngle": 0},
                       "scale": {"paddingInner": 0.15, "paddingOuter": 0.1}},
                 "y": {"field": "n", "type": "quantitative", "title": "images",
-                      "axis": COUNTS},
+                      **count_axis(max(counts))},
             },
         }  # fmt: skip
 

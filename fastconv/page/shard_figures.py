@@ -8,7 +8,7 @@ from typing import Any
 
 from fastconv.display import duration, size
 from fastconv.page.facts import Facts
-from fastconv.page.figures import COUNTS, TALL, Figure, Spec, figure, share, whole_ticks
+from fastconv.page.figures import TALL, Figure, Spec, count_axis, figure, share, whole_ticks
 from fastconv.page.mix import ShardMix
 from fastconv.page.svg import FIRST, HEAT, INK, MUTED, SECOND
 
@@ -162,9 +162,24 @@ def busiest(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def written(run: dict[str, Any]) -> tuple[int, int]:
-    """(records, bytes) of a run."""
+    """(images that it was through with, skipped ones among them; bytes) of a run."""
     records, data = (sum(worker[-1] for worker in run["samples"][kind] if worker) for kind in KINDS)
     return records, data
+
+
+def untold(runs: list[dict[str, Any]]) -> list[str]:
+    """Of each run that kept more shards than the runs before it say they wrote."""
+    notes, before = [], 0
+    for run in runs:
+        kept = run["shards_kept"]
+        if kept > before:
+            notes.append(
+                f"The run of {run['began']} kept {kept:,} shard{'s' if kept != 1 else ''}, of "
+                f"which the runs before it here wrote {before:,}: the others are of a run that "
+                f"left nothing here."
+            )
+        before = max(before, kept) + run["shards_written"]
+    return notes
 
 
 def _spent(seconds: float) -> str:
@@ -206,7 +221,7 @@ def speed(run: dict[str, Any]) -> Figure:
     records, data = written(run)
     spent = max(times[-1] - times[0], 1e-9)
     caption = (
-        f"While it wrote, for {_spent(spent)} with {run['workers']} "
+        f"Images done, skipped ones among them. While it wrote, for {_spent(spent)} with {run['workers']} "
         f"worker{'s' if run['workers'] != 1 else ''}: {records / spent:,.0f} images and "
         f"{size(data / spent)} a second on average."
     )
@@ -222,7 +237,7 @@ def speed(run: dict[str, Any]) -> Figure:
                 "x": {"field": "t", "type": "quantitative", "title": f"{clock} since the job began",
                       "scale": {"nice": False, "zero": True}, "axis": {"format": ",~r"}},
                 "y": {"field": "n", "type": "quantitative", "title": "images a second",
-                      "axis": COUNTS},
+                      **count_axis(max(v["n"] for v in values))},
             },
         }  # fmt: skip
 
@@ -251,7 +266,7 @@ def workers(run: dict[str, Any]) -> Figure:
     cuts = [round(step * n, 6) for n in range(7)]
     means = [worker[-1] / spent for worker in samples["records"]]
     caption = (
-        "The further a colour is from the background, the faster. On average a worker wrote "
+        "The further a colour is from the background, the faster. On average a worker did "
         + (f"from {min(means):,.0f} to " if len(means) > 1 else "")
         + f"{max(means):,.0f} images a second."
     )
@@ -287,7 +302,7 @@ def workers(run: dict[str, Any]) -> Figure:
          f"{data[-1] / spent / 1e6:,.1f}")
         for w, (records, data) in enumerate(zip(samples["records"], samples["bytes"], strict=True))
     ]  # fmt: skip
-    head = ("worker", "images", "images a second", "written", "MB a second")
+    head = ("worker", "images done", "images a second", "bytes", "MB a second")
     return figure("workers", "Images a second of each worker", caption, spec, head, rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,8 @@ class Survey:
     to their end. ``sides``: images by (width, height); ``sideless``: images whose sides are not
     known. ``image_log``: images by their bytes, in quarters of an octave; ``image_bytes``: all of
     them together. ``boxes``: images by how many boxes they have, 0 to BOXES_MAX or more, empty
-    where records have no boxes; ``coverage``, (GRID, GRID): for each cell of an image, rows from
+    where records have no boxes; ``numberless``: boxes that are not counted, as a side of theirs is
+    no number; ``coverage``, (GRID, GRID): for each cell of an image, rows from
     the top, how many boxes cover a part of it. ``labels``: records by label; ``names``: of a label
     its class and its text.
     """
@@ -67,6 +69,7 @@ class Survey:
     boxes: Ints = field(default_factory=lambda: zeros(BOXES_MAX + 1))
     has_boxes: bool = False
     box_count: int = 0
+    numberless: int = 0
     coverage: Ints = field(default_factory=lambda: zeros(GRID, GRID))
     labels: Counter[str] = field(default_factory=Counter)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Survey:
         self.boxes = self.boxes + other.boxes
         self.has_boxes |= other.has_boxes
         self.box_count += other.box_count
+        self.numberless += other.numberless
         self.coverage = self.coverage + other.coverage
         self.labels.update(other.labels)
         self.names = {**other.names, **self.names}
@@ -98,6 +102,7 @@ def survey(
     """Read shards' records, and count; each by its shard's name. Raises WorkerError."""
     watch.phase("reading records")
     results: dict[str, Survey] = {}
+    sizes = {shard.name: _size(shard.path) for shard in shards}
     count = min(workers, max(len(shards), 1))
     start = (MODULE, "open_survey")
     with Crew(
@@ -108,10 +113,18 @@ def survey(
         recruits=recruits,
     ) as crew:
         for shard, found_there in crew.run(
-            shards, lambda: watch.reading(len(results), len(shards))
+            shards,
+            lambda: watch.reading(sum(sizes[name] for name in results), sum(sizes.values())),
         ):
             results[shard.name] = found_there
     return results
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 @dataclass(slots=True)
@@ -176,7 +189,7 @@ class Columns:
         self._bytes: list[int] = []
         self._boxes: list[npt.NDArray[np.float32]] = []  # each (4, n): left, top, right, bottom
         self._counts: list[int] = []
-        self._sideless = 0
+        self._sideless = self._numberless = 0
         self._labels: Counter[str] = Counter()
         self._names: dict[str, tuple[str, str]] = {}
 
@@ -194,6 +207,9 @@ class Columns:
             self._sizes.append((sides[1], sides[0]))
         boxes = self._boxes_of(features)
         if boxes is not None:
+            drawable = np.isfinite(boxes).all(axis=0)  # as `fastconv show` counts them
+            self._numberless += int(boxes.shape[1] - drawable.sum())
+            boxes = boxes[:, drawable]
             self._counts.append(boxes.shape[1])
             if boxes.shape[1]:
                 self._boxes.append(boxes)
@@ -241,6 +257,7 @@ class Columns:
             seen.has_boxes = True
             counts = np.array(self._counts, np.int64)
             seen.box_count += int(counts.sum())
+            seen.numberless += self._numberless
             seen.boxes = seen.boxes + np.bincount(
                 np.minimum(counts, BOXES_MAX), minlength=BOXES_MAX + 1
             )

@@ -104,6 +104,10 @@ def write_report(
     watch = Watch(on_progress)
     folder = clean_path(out, "OUT", absolute=False)
     page = clean_path(html, "--html", absolute=False)
+    if str(html) == "-":
+        raise UsageError("--html -: a page is not written to standard output; name a file")
+    if title is not None and not title.strip():
+        raise UsageError("--title is empty; give a title, or leave it out")
     if workers is not None:
         check_whole("workers", workers, 1, 99_999)
     if sample_records is not None:
@@ -214,7 +218,8 @@ def _rendered(
         "base-uri 'none'; form-action 'none'"
     )
     pictures, why = pictures_of(facts.output, stored)
-    what = content_of(facts, verdict, read_runs(facts.output.root))
+    paths = Paths(facts.manifest, facts.output.root, facts.output.named)
+    what = content_of(facts, verdict, read_runs(facts.output.root), paths)
     sections = [
         ("totals", "Totals"), ("verify", "Verification"),
         *([("made", "How it was made"), ("noted", "Skipped and repaired")] if what["made"] else []),
@@ -231,7 +236,7 @@ def _rendered(
         script=Markup(script),
         contents=sections,
         pictures=pictures,
-        no_pictures=why,
+        no_pictures=paths.text(why),
         licence=licence_of(facts.is_imagenet, *texts),
         footer=f"Written by {TOOL} report. This page needs no network and no other file.",
     )
