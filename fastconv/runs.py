@@ -24,8 +24,8 @@ RUNS_MAX = 100
 
 
 class Samples:
-    """What a board showed from time to time: for each worker the records and the bytes that it had
-    written until then.
+    """What a board showed from time to time: for each worker the images that it was through with
+    until then, skipped ones among them, and the bytes that it had written.
 
     `take` may be called as often as one likes. When there are SAMPLES_MAX, each second one goes,
     and the time between them doubles.

@@ -15,9 +15,13 @@ from pages import Page, page_of
 from PIL import Image
 
 import fastconv
+from fastconv.annotations.tables import imagenet_texts
 from fastconv.cli import run
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.page import write
+from fastconv.page.figures import count_axis
+from fastconv.page.paths import Paths
+from fastconv.page.shard_figures import untold
 from fastconv.runs import write_runs
 
 HOSTILE = "<script>alert(1)<"
@@ -121,7 +125,7 @@ def test_each_class_has_its_row(page: Page, out: Path) -> None:
         assert (label, name) == (str(n + 1), labels[n])
         found = [counts.get((label, split), 0) for split in ("train", "validation")]
         assert [int(train), int(validation), int(total)] == [*found, sum(found)]
-        assert bool(text) == (sum(found) > 0)
+        assert text == imagenet_texts()[name]  # also of classes without images
 
 
 def test_sizes_and_boxes_are_the_records(page: Page, out: Path) -> None:
@@ -217,7 +221,7 @@ def test_files_without_a_manifest_are_told_of_by_their_records(out: Path, tmp_pa
     page = page_of(tmp_path / "page.html")
     assert report.records == 80 and report.found is None and report.exit_code == 0
     assert "How it was made" not in [text for _, text in page.all("h2")]
-    assert "no manifest of fastconv’s" in page.html
+    assert "no manifest of fastconv’s: options, source and skipped" in page.html
     rows = page.table("Totals of each split")[1:]
     assert [row[:3] for row in rows] == [["train", "2", "60"], ["validation", "1", "20"]]
     assert [row[1] for row in page.table("Images of each class, by split")[1:]] == sorted(
@@ -238,6 +242,116 @@ def test_other_layouts(mini: Path, tmp_path: Path, words: dict[str, Any]) -> Non
     assert bool(boxes) == ("compression" in words)
     if not boxes:
         assert "The records have no features for boxes" in page.html
+        assert dict(page.pairs())["Boxes"] == "– not in the schema"
+        assert {row[6] for row in page.table("Totals of each split")[1:]} == {"–"}
+
+
+@pytest.mark.parametrize("left", [0, 40_000])
+@pytest.mark.parametrize("sample", [None, 20])
+def test_numbers_of_the_manifest_and_of_what_is_left_are_told_apart(
+    out: Path, tmp_path: Path, left: int, sample: int | None
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    shard = tmp_path / "out" / "data_dir" / "train-00001-of-00002"
+    os.truncate(shard, left)
+    report = fastconv.write_report(
+        tmp_path / "out", tmp_path / "page.html", sample_records=sample, workers=1
+    )
+    page = page_of(tmp_path / "page.html")
+    assert 50 <= report.records < 80
+    missing = 80 - report.records
+    banner = next(t for a, t in page.all("p") if a.get("class") == "badge warn")
+    assert "1 shard is missing, or could not be read to the end. Of the 80 records" in banner
+    assert f"tells of, {missing} could not be read" in banner
+    said = f"of what was written: {missing} of the 80 records could not be read"
+    assert page.html.count(said) == 3  # at totals, classes and shards
+    assert "shards, " in page.html and "as the manifest tells." in page.html
+    of_what = (
+        f"of {report.records} records that could be read"
+        if sample
+        else (f"those of the {report.records} records that could be read, of 80.")
+    )
+    assert page.html.count(of_what) == 2  # at images and boxes
+    assert "read as far as that was possible" in page.html and "end to end" not in page.html
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("{", "manifest.json cannot be understood"), ('{"format": 99}', "manifest.json is of format")],
+)
+def test_a_manifest_that_cannot_be_used(out: Path, tmp_path: Path, text: str, what: str) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").write_text(text)
+    fastconv.write_report(tmp_path / "out", tmp_path / "page.html", workers=1)
+    html = page_of(tmp_path / "page.html").html
+    assert what in html and "There is no manifest" not in html
+
+
+def test_no_whole_path_is_on_the_page(page: Page, hostile: tuple[Page, Path], mini: Path) -> None:
+    assert str(mini) not in page.html and str(Path.home()) not in page.html
+    assert dict(page.pairs())["train"].startswith("ILSVRC2012_img_train.tar (")
+    first = page.table("Repaired images")[1][1]
+    assert re.match(r"ILSVRC2012_img_\w+\.tar: \S+ \(at offset \d+\)", first)
+    other, folder = hostile
+    assert str(folder.parent) not in other.html
+    assert dict(other.pairs())["train"] == "train"
+    assert all(row[1].startswith("train/") for row in other.table("Skipped images")[1:])
+
+
+def test_paths_in_words() -> None:
+    paths = Paths({"source": {"kind": "x", "train": {"path": "/data/in"}, "boxes": None,
+                              "validation": {"path": "/data/in/val.tar"}}}, Path("/out"))  # fmt: skip
+    assert paths.text("/data/in/val.tar: is cut; /data/in/a b.jpg") == "val.tar: is cut; in/a b.jpg"
+    assert paths.text("x/data/in/y /data/inner") == "x/data/in/y /data/inner"
+    assert paths.path("/home/me/boxes/a: b.xml") == "boxes/a: b.xml"
+    assert paths.path("n01/a.jpg") == "n01/a.jpg" and paths.text("/out: gone") == "out: gone"
+
+
+@pytest.mark.parametrize("most", [0, 0.4, 1, 2, 3, 4, 5, 6, 9, 11, 99, 1234, 1_281_167])
+def test_axes_of_counts_have_whole_numbers_once(most: float) -> None:
+    axis = count_axis(most)
+    ticks = axis["axis"]["values"]
+    assert all(isinstance(tick, int) for tick in ticks) and len(set(ticks)) == len(ticks)
+    assert ticks[0] == 0 and most <= ticks[-1] == axis["scale"]["domain"][1] <= 2 * max(most, 1)
+    assert 2 <= len(ticks) <= 6
+
+
+def test_runs_that_were_killed_are_known_by_their_shards(page: Page) -> None:
+    def run_of(written: int, kept: int) -> dict[str, Any]:
+        return {"began": f"run {written}", "shards_written": written, "shards_kept": kept}
+
+    assert untold([run_of(3, 0), run_of(4, 3), run_of(1, 6)]) == []
+    (note,) = untold([run_of(3, 0), run_of(4, 5), run_of(1, 9)])
+    assert "The run of run 4 kept 5 shards, 2 more than" in note
+    assert "each run of the conversion was that could say so" in page.html
+
+
+def test_skipped_images_are_among_those_done(hostile: tuple[Page, Path]) -> None:
+    page, _ = hostile
+    head, row = page.table("Runs of the conversion")
+    assert head[6] == "images done" and row[6] == "10"  # 8 written, 2 skipped
+    assert "skipped ones are among them" in page.html
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["--html", "-"], "--html -: a page is not written to standard output"),
+     (["--html", "x.html", "--title", " "], "--title is empty")],
+)  # fmt: skip
+def test_words_that_cannot_be_meant(
+    out: Path, words: list[str], text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", str(out), *words]) == 2
+    assert text in capfd.readouterr().err
+
+
+def test_one_shard_is_one_shard(
+    out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shard = out / "data_dir" / "validation-00000-of-00001"
+    html = str(tmp_path / "page.html")
+    assert run(["report", str(shard), "--html", html, "--no-verify"]) == 0
+    assert "of 1 shard with 20 records, in" in capfd.readouterr().out
 
 
 def test_damage_is_told_and_the_page_is_written(
@@ -292,7 +406,7 @@ def test_records_that_are_no_examples(tmp_path: Path) -> None:
         writer.write(fastconv.encode_example({"a": 1}))
     report = fastconv.write_report(tmp_path, tmp_path / "page.html", verify=False)
     assert report.read == 2
-    assert "and 1 records not at all" in page_of(tmp_path / "page.html").html
+    assert "1 record could not be understood, and is not" in page_of(tmp_path / "page.html").html
 
 
 def test_a_sample_of_the_records_is_said_to_be_one(out: Path, tmp_path: Path) -> None:

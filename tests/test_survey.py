@@ -18,8 +18,9 @@ import fastconv
 from fastconv.page.facts import Shard
 from fastconv.page.heads import Heads
 from fastconv.page.mix import expected_distance, mixes
-from fastconv.page.survey import GRID, ShardToRead, coverage_of, survey_of
+from fastconv.page.survey import GRID, ShardToRead, coverage_of, survey, survey_of
 from fastconv.pictures.places import places
+from fastconv.progress import Progress, Watch
 
 
 def jpeg(width: int, height: int, exif_bytes: int = 0) -> bytes:
@@ -239,3 +240,23 @@ def test_the_expected_distance_is_the_mean_of_draws(size: int) -> None:
         for _ in range(2000)
     ]
     assert abs(float(np.mean(draws)) - expected_distance(shares, size, 400)) < 0.02
+
+
+def test_boxes_without_numbers_are_counted_apart(tmp_path: Path) -> None:
+    nan = float("nan")
+    sides = {f"image/object/bbox/{side}": [value, value, nan]
+             for side, value in (("xmin", 0.1), ("ymin", 0.1), ("xmax", 0.9), ("ymax", 0.9))}  # fmt: skip
+    shard = written(tmp_path / "x.tfrecord", fastconv.encode_example(sides))
+    seen = survey_of(shard, {})
+    assert (seen.box_count, seen.numberless, seen.boxes[2]) == (2, 1, 1)
+    fastconv.write_report(tmp_path, tmp_path / "page.html", verify=False, workers=1)
+    assert "1 more box cannot be drawn" in (tmp_path / "page.html").read_text()
+
+
+def test_progress_is_in_bytes_of_shards(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    shards = [written(tmp_path / f"{n}.tfrecord", bytes(100 * n)) for n in range(1, 4)]
+    survey(shards, {}, 1, Watch(seen.append))
+    total = sum(Path(shard.path).stat().st_size for shard in shards)
+    assert {moment.total_bytes for moment in seen} <= {0, total}
+    assert total in {moment.total_bytes for moment in seen}

@@ -168,17 +168,17 @@ def written(run: dict[str, Any]) -> tuple[int, int]:
 
 
 def untold(runs: list[dict[str, Any]]) -> list[str]:
-    """Of each run that kept more shards than the runs before it say they wrote."""
+    """Of each run that kept more shards than the runs before it say they left."""
     notes, before = [], 0
     for run in runs:
         kept = run["shards_kept"]
         if kept > before:
             notes.append(
-                f"The run of {run['began']} kept {kept:,} shard{'s' if kept != 1 else ''}, of "
-                f"which the runs before it here wrote {before:,}: the others are of a run that "
-                f"left nothing here."
+                f"The run of {run['began']} kept {kept:,} shard{'s' if kept != 1 else ''}, "
+                f"{kept - before:,} more than the runs before it here left: another run, which was "
+                f"killed or is no longer told of, wrote those."
             )
-        before = max(before, kept) + run["shards_written"]
+        before = kept + run["shards_written"]
     return notes
 
 
@@ -221,8 +221,8 @@ def speed(run: dict[str, Any]) -> Figure:
     records, data = written(run)
     spent = max(times[-1] - times[0], 1e-9)
     caption = (
-        f"Images done, skipped ones among them. While it wrote, for {_spent(spent)} with {run['workers']} "
-        f"worker{'s' if run['workers'] != 1 else ''}: {records / spent:,.0f} images and "
+        f"Images done, skipped ones among them. While it wrote, for {_spent(spent)} with "
+        f"{run['workers']} worker{'s' if run['workers'] != 1 else ''}: {records / spent:,.0f} images and "
         f"{size(data / spent)} a second on average."
     )
 

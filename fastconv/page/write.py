@@ -23,6 +23,7 @@ from fastconv.options import PathLike, clean_path
 from fastconv.page.content import content_of
 from fastconv.page.facts import Facts, facts_of, stored_names
 from fastconv.page.licences import licence_of
+from fastconv.page.paths import Paths
 from fastconv.page.sheet import pictures_of
 from fastconv.page.survey import ShardToRead, survey
 from fastconv.page.svg import required
