@@ -102,7 +102,8 @@ def test_its_numbers_are_the_manifests(page: Page, out: Path) -> None:
         for s in manifest["splits"]
     ]  # fmt: skip
     repaired = page.table("Repaired images")[1:]
-    assert [row[1] for row in repaired] == [note["image"] for note in manifest["repaired"]]
+    folder = str(Path(manifest["source"]["train"]["path"]).parent)
+    assert [f"{folder}/{row[1]}" for row in repaired] == [n["image"] for n in manifest["repaired"]]
     shards = page.table("Numbers of “Bytes a shard: train”")[1:]
     assert shards == [
         [s["name"], f"{s['records']:,}", f"{s['bytes']:,}"]
@@ -193,7 +194,8 @@ def test_markup_in_data_is_text(hostile: tuple[Page, Path]) -> None:
     assert names == ["&amp; \"x\" 'y'", HOSTILE]
     skipped = page.table("Skipped images")[1:]
     manifest = json.loads((out / "manifest.json").read_text())
-    assert [row[1] for row in skipped] == [note["image"] for note in manifest["skipped"]]
+    folder = str(out.parent / "in")
+    assert [f"{folder}/{row[1]}" for row in skipped] == [n["image"] for n in manifest["skipped"]]
     assert all("x<script>&.jpg" in row[1] for row in skipped) and len(skipped) == 2
     repaired = page.table("Repaired images")[1:]
     assert all("\ufffd[31m.png" in row[1] for row in repaired) and len(repaired) == 2
@@ -277,10 +279,14 @@ def test_numbers_of_the_manifest_and_of_what_is_left_are_told_apart(
 
 @pytest.mark.parametrize(
     ("text", "what"),
-    [("{", "manifest.json cannot be understood"), ('{"format": 99}', "manifest.json is of format")],
+    [("{", "manifest.json cannot be understood: options"), (None, "manifest.json is of format 99")],
 )
-def test_a_manifest_that_cannot_be_used(out: Path, tmp_path: Path, text: str, what: str) -> None:
+def test_a_manifest_that_cannot_be_used(
+    out: Path, tmp_path: Path, text: str | None, what: str
+) -> None:
     shutil.copytree(out, tmp_path / "out")
+    manifest = json.loads((out / "manifest.json").read_text())
+    text = json.dumps({**manifest, "format": 99}) if text is None else text
     (tmp_path / "out" / "manifest.json").write_text(text)
     fastconv.write_report(tmp_path / "out", tmp_path / "page.html", workers=1)
     html = page_of(tmp_path / "page.html").html
@@ -299,8 +305,9 @@ def test_no_whole_path_is_on_the_page(page: Page, hostile: tuple[Page, Path], mi
 
 
 def test_paths_in_words() -> None:
-    paths = Paths({"source": {"kind": "x", "train": {"path": "/data/in"}, "boxes": None,
-                              "validation": {"path": "/data/in/val.tar"}}}, Path("/out"))  # fmt: skip
+    train, validation = ({"path": path} for path in ("/data/in", "/data/in/val.tar"))
+    source = {"kind": "x", "train": train, "validation": validation, "boxes": None}
+    paths = Paths({"source": source}, Path("/out"))
     assert paths.text("/data/in/val.tar: is cut; /data/in/a b.jpg") == "val.tar: is cut; in/a b.jpg"
     assert paths.text("x/data/in/y /data/inner") == "x/data/in/y /data/inner"
     assert paths.path("/home/me/boxes/a: b.xml") == "boxes/a: b.xml"

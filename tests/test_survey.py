@@ -244,8 +244,10 @@ def test_the_expected_distance_is_the_mean_of_draws(size: int) -> None:
 
 def test_boxes_without_numbers_are_counted_apart(tmp_path: Path) -> None:
     nan = float("nan")
-    sides = {f"image/object/bbox/{side}": [value, value, nan]
-             for side, value in (("xmin", 0.1), ("ymin", 0.1), ("xmax", 0.9), ("ymax", 0.9))}  # fmt: skip
+    sides = {
+        f"image/object/bbox/{side}": [value, value, nan]
+        for side, value in (("xmin", 0.1), ("ymin", 0.1), ("xmax", 0.9), ("ymax", 0.9))
+    }
     shard = written(tmp_path / "x.tfrecord", fastconv.encode_example(sides))
     seen = survey_of(shard, {})
     assert (seen.box_count, seen.numberless, seen.boxes[2]) == (2, 1, 1)

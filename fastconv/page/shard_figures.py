@@ -222,8 +222,8 @@ def speed(run: dict[str, Any]) -> Figure:
     spent = max(times[-1] - times[0], 1e-9)
     caption = (
         f"Images done, skipped ones among them. While it wrote, for {_spent(spent)} with "
-        f"{run['workers']} worker{'s' if run['workers'] != 1 else ''}: {records / spent:,.0f} images and "
-        f"{size(data / spent)} a second on average."
+        f"{run['workers']} worker{'s' if run['workers'] != 1 else ''}: {records / spent:,.0f} "
+        f"images and {size(data / spent)} a second on average."
     )
 
     def spec(width: int) -> Spec:
