@@ -19,9 +19,10 @@ from fastconv.annotations.tables import imagenet_texts
 from fastconv.cli import run
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.page import write
-from fastconv.page.figures import count_axis
+from fastconv.page.figures import NARROW, WIDE, bars, count_axis
 from fastconv.page.paths import Paths
 from fastconv.page.shard_figures import untold
+from fastconv.page.svg import draw
 from fastconv.runs import write_runs
 
 HOSTILE = "<script>alert(1)<"
@@ -321,6 +322,15 @@ def test_axes_of_counts_have_whole_numbers_once(most: float) -> None:
     assert all(isinstance(tick, int) for tick in ticks) and len(set(ticks)) == len(ticks)
     assert ticks[0] == 0 and most <= ticks[-1] == axis["scale"]["domain"][1] <= 2 * max(most, 1)
     assert 2 <= len(ticks) <= 6
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_a_few_classes_are_counted_in_whole_numbers(width: int) -> None:
+    for most in (1, 2, 5):
+        values = [{"low": 0, "high": 1, "n": most}]
+        spec = {**bars(values, {"axis": None}, "classes"), "width": width}
+        texts = re.findall(r"<text[^>]*>([^<]*)<", draw(spec, "x", "x"))
+        assert texts == [*map(str, range(most + 1)), "classes"]
 
 
 def test_runs_that_were_killed_are_known_by_their_shards(page: Page) -> None:

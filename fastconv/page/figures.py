@@ -90,8 +90,9 @@ def count_axis(most: float) -> Spec:
     """An axis from 0 to the round number above the ``most``, with a few whole numbers on it."""
     step = next(s for s in _round_steps() if most <= 5 * s)
     top = max(math.ceil(most / step), 1) * step
-    return {
-        "axis": {"values": list(range(0, top + 1, step)), "labelExpr": COUNTS},
+    values = list(range(0, top + 1, step))
+    return {  # of more values than the count of ticks, some would be left out
+        "axis": {"values": values, "tickCount": len(values), "labelExpr": COUNTS},
         "scale": {"domain": [0, top], "nice": False},
     }
 
