@@ -204,6 +204,8 @@ class FolderOptions(SourceOptions):
         clean_path(self.out, "--out", absolute=False)
         if self.workers is not None:
             check_whole("workers", self.workers, 1, 99_999)
+        if self.links and (self.use_cut_archives or self.check_archives):
+            raise UsageError("--links is for images in folders, and these options for archives")
         _check_on_error(self.on_error)
 
     def as_facts(self) -> dict[str, Any]:
