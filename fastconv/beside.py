@@ -54,9 +54,13 @@ def with_checksums(manifest: dict[str, Any], files: dict[str, bytes]) -> dict[st
     return {**manifest, "metadata": {**manifest["metadata"], "files": sums}}
 
 
-def is_as_written(out: Path, files: dict[str, bytes]) -> bool:
-    """Whether the files are there, and hold this."""
-    try:
-        return all(content(out / name) == data for name, data in files.items())
-    except OSError:
-        return False
+def not_as_written(out: Path, files: dict[str, bytes]) -> list[str]:
+    """Those of the files that are not there, or hold something else."""
+
+    def holds(path: Path, data: bytes) -> bool:
+        try:
+            return content(path) == data
+        except OSError:
+            return False
+
+    return [name for name, data in files.items() if not holds(out / name, data)]

@@ -130,7 +130,8 @@ def _lines(report: FolderReport) -> list[str]:
     lines += _some("rewritten", [f"{name}: {reason}" for name, reason in report.rewritten])
     if report.kept_parts == report.parts:
         by = "names and where they lead" if report.links else "names and sizes"
-        return [*lines, f"{report.out}: all of it was there, whole by {by}; nothing was written"]
+        wrote = "none of them was written" if report.rewritten else "nothing was written"
+        return [*lines, f"{report.out}: all {what} were there, whole by {by}; {wrote}"]
     if report.kept_parts:
         lines.append(f"resumed: {report.kept_images:,} of {report.written:,} {what} kept")
     images, seconds = report.written - report.kept_images, max(report.seconds, 1e-9)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error
-from fastconv.beside import asked_metadata, beside, file_names, is_as_written, with_checksums
+from fastconv.beside import asked_metadata, beside, file_names, not_as_written, with_checksums
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask, shard_tasks
 from fastconv.journal import Journal
@@ -101,8 +101,11 @@ def _carry_out(
             rewritten=rewritten,
         ), counts
 
-    if past and past.is_finished and not todo and is_as_written(out, beside(past.facts, labels)):
-        return account(kept)[0]
+    if past and past.is_finished and not todo:
+        amiss = not_as_written(out, beside(past.facts, labels))
+        if not amiss:
+            return account(kept)[0]
+        rewritten = (*rewritten, *((name, "is not as it was written") for name in amiss))
     runs = read_runs(out) if past else []
     samples = Samples(watch)
     journal = Journal(

@@ -138,6 +138,18 @@ class Options(SourceOptions, ImageOptions):
             schema = replace(schema, table=replace(schema.table, file=str(file)))
         return schema
 
+    def _refuse_what_imagenet2012_is_not(self) -> None:
+        """tfds.load takes features and labels of this dataset from its own code, not our files."""
+        if self.layout != "tfds" or self.places.name != IMAGENET_NAME:
+            return
+        has_all = TFDS.features.items() <= self.record_schema.features.items()
+        if not has_all or self.first_label != TFDS.first_label:
+            raise UsageError(
+                f"under the name {IMAGENET_NAME} TensorFlow Datasets expects the features "
+                f"{', '.join(TFDS.features.values())}, and labels from {TFDS.first_label} on: "
+                f"what differs from that needs another --name"
+            )
+
     def as_facts(self) -> dict[str, Any]:
         """What a manifest says of them: all that can change what is written."""
         return {
@@ -192,19 +204,9 @@ class FolderOptions(SourceOptions):
         clean_path(self.out, "--out", absolute=False)
         if self.workers is not None:
             check_whole("workers", self.workers, 1, 99_999)
+        if self.links and (self.use_cut_archives or self.check_archives):
+            raise UsageError("--links is for images in folders, and these options for archives")
         _check_on_error(self.on_error)
-
-    def _refuse_what_imagenet2012_is_not(self) -> None:
-        """tfds.load takes features and labels of this dataset from its own code, not our files."""
-        if self.layout != "tfds" or self.places.name != IMAGENET_NAME:
-            return
-        has_all = TFDS.features.items() <= self.record_schema.features.items()
-        if not has_all or self.first_label != TFDS.first_label:
-            raise UsageError(
-                f"under the name {IMAGENET_NAME} TensorFlow Datasets expects the features "
-                f"{', '.join(TFDS.features.values())}, and labels from {TFDS.first_label} on: "
-                f"what differs from that needs another --name"
-            )
 
     def as_facts(self) -> dict[str, Any]:
         """What a manifest says of them: all that can change what is written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastconv.errors import InputError
+from fastconv.errors import InputError, UsageError
 from fastconv.image_options import given_again
 from fastconv.layout import Layout
 from fastconv.options import PARTS, Options, PathLike
@@ -25,6 +25,8 @@ def remembered_options(
     """
     try:
         given: dict[str, Any] = {name: path for name, path in elsewhere.items() if path is not None}
+        if "columns" in given and not facts["options"].get("schema", {}).get("columns"):
+            raise UsageError(f"{out}: its records have no added features for --columns to give")
         table = given.pop("columns", None) or (facts["source"].get("columns") or {}).get("path")
         if "source" not in given:
             parts = {name: facts["source"][name] for name in PARTS}

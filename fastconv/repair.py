@@ -9,7 +9,7 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error, sync_folder, write_file
-from fastconv.beside import beside, file_names, is_as_written
+from fastconv.beside import beside, file_names, not_as_written
 from fastconv.checking.findings import Finding, VerifyReport
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.whole import Checked, check, prepared_again, report_of, what_for
@@ -118,11 +118,11 @@ def _indexes(output: Output, names: list[str]) -> list[str]:
 def _beside(root: Path, manifest: dict[str, Any], prepared: Prepared) -> list[str]:
     """labels.txt and metadata that are not as they were written."""
     written = []
-    for name, data in beside(manifest, prepared.dataset.classes.names).items():
-        if not is_as_written(root, {name: data}):
-            write_file(root / name, data, root / files.PARTIAL / Path(name).name)
-            sync_folder((root / name).parent)
-            written.append(name)
+    made = beside(manifest, prepared.dataset.classes.names)
+    for name in not_as_written(root, made):
+        write_file(root / name, made[name], root / files.PARTIAL / Path(name).name)
+        sync_folder((root / name).parent)
+        written.append(name)
     return written
 
 

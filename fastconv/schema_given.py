@@ -109,13 +109,12 @@ def _of_words(path: Path, told: dict[str, Any], base: Schema) -> Schema:
         if told["base"] not in BASES:
             raise UsageError(f"--schema: base is slim or tfds, not {told['base']!r}")
         schema = BASES[told["base"]]
-    schema = schema.without(*map(_text, told.get("leave_out", [])))
+    schema = schema.without(*_texts(told.get("leave_out", [])))
     schema = schema.renamed({name: _text(new) for name, new in told.get("rename", {}).items()})
     if "columns" not in told:
         return schema
     if isinstance(told["columns"].get("features"), list):  # columns whose names are the features'
-        names = map(_text, told["columns"]["features"])
-        told["columns"]["features"] = {name: name for name in names}
+        told["columns"]["features"] = {name: name for name in _texts(told["columns"]["features"])}
     parts = {"file": str, "key": str, "missing": str, "features": dict}
     columns = taken(told["columns"], parts, "columns.")
     if "file" not in columns or "features" not in columns:
@@ -128,6 +127,14 @@ def _of_words(path: Path, told: dict[str, Any], base: Schema) -> Schema:
         features[name] = value
     rest = {name: columns[name] for name in ("key", "missing") if name in columns}
     return schema.with_columns(path.parent / Path(columns["file"]).expanduser(), features, **rest)
+
+
+def _texts(values: list[object]) -> list[str]:
+    texts = list(map(_text, values))
+    for text in texts:
+        if texts.count(text) > 1:
+            raise UsageError(f"--schema: {text!r} is named twice")
+    return texts
 
 
 def _text(value: object) -> str:

@@ -236,10 +236,11 @@ def _resumed(report: Report) -> list[str]:
     shards = sum(split.shards for split in report.splits)
     why = "by their records in the manifest or journal, sizes and indexes"
     if report.kept_shards == shards:
-        return [
+        lines = [
             f"{report.out}: all {shards:,} shards were there, whole {why}; none had to be written"
         ]
-    lines = [f"resumed: {report.kept_shards:,} of {shards:,} shards kept, whole {why}"]
+    else:
+        lines = [f"resumed: {report.kept_shards:,} of {shards:,} shards kept, whole {why}"]
     lines += [f"rewritten: {name} {why}" for name, why in report.rewritten[:NOTES_SHOWN]]
     if len(report.rewritten) > NOTES_SHOWN:
         lines.append(f"rewritten: and {len(report.rewritten) - NOTES_SHOWN:,} more")

@@ -14,7 +14,7 @@ from fastconv import manifest as files
 from fastconv import tfds
 from fastconv.annotations.tables import imagenet_synsets
 from fastconv.atomic import output_error, sync_folder, write_file
-from fastconv.beside import beside, file_names, is_as_written, with_checksums
+from fastconv.beside import beside, file_names, not_as_written, with_checksums
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.foreign_shards import foreign_shards
 from fastconv.layout import IMAGENET_NAME, Layout, named
@@ -216,8 +216,8 @@ def _classes(path: Path) -> tuple[str, ...]:
 
 
 def _refuse_in_the_way(folder: Path, made: dict[str, bytes]) -> None:
-    for name, data in sorted(made.items()):
-        if files.is_there(folder / name) and not is_as_written(folder, {name: data}):
+    for name in not_as_written(folder, made):
+        if files.is_there(folder / name):
             raise OutputError(
                 f"{folder / name}: is in the way, and no manifest says that fastconv wrote it; "
                 f"move it away, or replace it with --overwrite"

@@ -146,7 +146,7 @@ def test_csv_and_parquet_give_the_same_bytes(source: Path, tmp_path: Path) -> No
     rows = [["" if v is None else v for v in row] for row in zip(*columns.values(), strict=True)]
     paths = [table(tmp_path, csv_text(list(columns), rows)), tmp_path / "t.parquet"]
     parquet.write_table(pyarrow.table(columns), paths[1])
-    features = {"n": "n", "x": "x", "t": "t"}
+    features: dict[str, Any] = {"n": "n", "x": ("x", "float"), "t": "t"}
     jobs = [prepared(source, schema=SLIM.with_columns(path, features)) for path in paths]
     assert jobs[0].fingerprint == jobs[1].fingerprint
     assert jobs[0].added.facts == {

@@ -418,3 +418,18 @@ def test_on_the_command_line(source: Path, tmp_path: Path) -> None:
     assert (code, error) == (0, "")
     code, shown, _ = run("verify", "out", "--against-source", "--columns", "t.csv")
     assert code == 0 and "nothing is wrong" in shown
+
+
+def test_schemas_that_wait_or_leave(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    leaves = tmp_path / "leaves.py"
+    leaves.write_text("def make(schema):\n    raise SystemExit(0)\n")
+    twice = tmp_path / "twice.toml"
+    twice.write_text('leave_out = ["image/format", "image/format"]\n')
+    for given, words in (
+        (tmp_path / "pipe.toml", "it is no regular file"),
+        (f"{leaves}:make", "raised SystemExit"),
+        (twice, "is named twice"),
+    ):
+        with pytest.raises(fastconv.UsageError, match=words):
+            fastconv.Options(source="s", out="o", schema=given)

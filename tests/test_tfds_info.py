@@ -234,3 +234,35 @@ def test_compressed_shards_are_refused(mini: Path, tmp_path: Path) -> None:
     convert(mini, tmp_path / "out", compression="gzip")
     with pytest.raises(InputError, match="its shards are compressed"):
         fastconv.write_tfds_info(tmp_path / "out")
+
+
+def test_imagenet2012_is_what_tensorflow_datasets_takes_it_for(mini: Path, tmp_path: Path) -> None:
+    """Its features and labels come from code there, whatever our files say."""
+    for options in ({"label_offset": 1}, {"schema": "slim"}, {"schema": fastconv.SLIM}):
+        words: dict[str, Any] = {"source": mini, "out": tmp_path / "o", "layout": "tfds", **options}
+        with pytest.raises(UsageError, match="needs another --name"):
+            fastconv.Options(**words)
+        fastconv.Options(**words, name="mine")
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_nobodys_file_is_replaced_unasked(foreign: Path, name: str) -> None:
+    mine = foreign / name
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match=f"{name}: is in the way"):
+        fastconv.write_tfds_info(foreign)
+    assert mine.read_text() == "mine"
+    assert [other for other in BESIDE if (foreign / other).exists()] == [name]
+    fastconv.write_tfds_info(foreign, overwrite=True)
+    fastconv.write_tfds_info(foreign)
+    assert mine.read_text() != "mine"
+
+
+def test_what_is_restored_is_told(out: Path, mini: Path) -> None:
+    fastconv.write_tfds_info(out)
+    (out / "data_dir" / "features.json").unlink()
+    (out / "labels.txt").write_text("x\n")
+    report = convert(mini, out, train_shards=4)
+    assert sorted(name for name, _ in report.rewritten) == ["data_dir/features.json", "labels.txt"]
+    assert fastconv.verify(out).found == 0
+    assert convert(mini, out, train_shards=4).rewritten == ()

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.atomic import output_error
+from fastconv.beside import not_as_written
 from fastconv.board import ROW, Board
 from fastconv.errors import InputError
 from fastconv.folders.boxes import BOXES
@@ -26,7 +27,6 @@ from fastconv.options import FolderOptions
 from fastconv.preflight import check_space
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
-from fastconv.regular import content
 from fastconv.report import ImageNote
 from fastconv.summary import odd_of, odd_of_all
 from fastconv.workers import Crew, usable_cores
@@ -85,9 +85,12 @@ def _carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> FolderRe
         files.LABELS: labels_text(labels),
         **({BOXES: prepared.boxes} if prepared.boxes else {}),
     }
-    is_finished = past is not None and past.is_finished and not todo
-    if is_finished and all(_holds(out / name, data) for name, data in beside.items()):
-        return report
+    if past is not None and past.is_finished and not todo:
+        amiss = not_as_written(out, beside)
+        if not amiss:
+            return report
+        again = ((name, "is not as it was written") for name in amiss)
+        report = replace(report, rewritten=(*rewritten, *again))
     claimed = [{"part": part_line(part)} for part in parts if part.number in kept]
     journal = Journal(out, (), header, claimed)
     try:
@@ -235,10 +238,3 @@ def _manifest(prepared: Prepared, header: dict[str, Any], report: FolderReport) 
         "cut_archives": data["cut_archives"],
         "parts": [part_line(part) for part in prepared.parts],
     }
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    try:
-        return content(path) == data
-    except OSError:
-        return False
