@@ -103,9 +103,8 @@ def refuse_sheet(sheet: Path, looked: Looked) -> None:
         taken = [folder] if looked.is_output or folder.resolve().name == DATA else []
         if looked.picker.indexes is not None:
             taken.append(looked.picker.indexes)
-        if _past(here) is not None or (
-            here.name == INDEXES and any(map(_past, (here.parent, here.parent / DATA)))
-        ):
+        of = (here.parent, here.parent / DATA) if here.name == INDEXES else (here,)
+        if any(map(_past, of)):
             taken.append(here)
         refuse_among(sheet, "--sheet", taken)
     except OSError as error:

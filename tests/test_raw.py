@@ -580,6 +580,9 @@ def test_the_command(
     report = json.loads(capfd.readouterr().out)
     assert report["kept_parts"] == report["parts"] == 6 and report["written"] == 80
     assert cli.run(words) == 0
-    assert "all files were there, whole by names and sizes; nothing was written" in capfd.readouterr().out
+    assert (
+        "all files were there, whole by names and sizes; nothing was written"
+        in capfd.readouterr().out
+    )
     assert cli.run([*words, "--no-resume", "--quiet"]) == 4
     assert cli.run([*words[:-1], "0"]) == 2

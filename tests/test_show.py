@@ -733,9 +733,9 @@ def test_an_output_with_other_files_in_it(
     folder, indexes = looked.picker.shards[0].parent, looked.picker.indexes
     assert indexes is not None
     other = shard(tmp_path / "other.tfrecord", [features()])
-    for given, beside in ((out, folder), (folder, indexes), (other, folder), (other, indexes)):
+    for path, beside in ((out, folder), (folder, indexes), (other, folder), (other, indexes)):
         sheet = beside / "a.png"
-        said = run(given, "--sheet", sheet, code=2)
+        said = run(path, "--sheet", sheet, code=2)
         assert f"--sheet {sheet}: readers would take it for a shard or an index" in said.stderr
         assert not sheet.exists()
     run(out, "--limit", 1, "--sheet", out / "a.png")
@@ -768,6 +768,6 @@ def test_sheets_that_are_too_large_are_refused_at_once(
         (["--columns", 1, "a.jpg"], "and a JPEG 65,500 on a side; name a .png file, or give more"),
         (["--columns", 64, "--side", 1024, "--limit", 65, "a.jpg"], "fewer --columns"),
     ):
-        given = ["--limit", 400, *words[:-1], "--sheet", tmp_path / str(words[-1])]
-        assert why in run(path, *given, code=2).stderr
+        every = ["--limit", 400, *words[:-1], "--sheet", tmp_path / str(words[-1])]
+        assert why in run(path, *every, code=2).stderr
     assert not list(tmp_path.glob("a.*g"))

@@ -81,14 +81,15 @@ def fitting(text: str, letters: Font, width: int) -> str:
     return text[:low].rstrip() + more if low else ""
 
 
-def fitting_ends(text: str, letters: Font, width: int) -> str:
-    """As much of a text's both ends as `width` pixels take, more of the last, with … between."""
+def fitting_ends(text: str, letters: Font, width: int, whole: int = 0) -> str:
+    """As much of a text's both ends as `width` pixels take, with … between: more of the last, but
+    the first `whole` letters before it, lest a number be cut."""
     more = MORE if _has(letters, MORE) else "..."
     if letters.getlength(text) <= width:
         return text
 
     def ends(kept: int) -> str:
-        first = 2 * kept // 5
+        first = min(max(2 * kept // 5, whole), kept)
         return text[:first].rstrip() + more + text[len(text) - (kept - first) :].lstrip()
 
     for kept in range(len(text) - 1, 0, -1):

@@ -86,10 +86,14 @@ def contact_sheet(
         middle = (side - picture.width) // 2, (side - picture.height) // 2
         sheet.paste(picture, (left + middle[0], top + middle[1]))
         for line, text in enumerate(words):
-            shorten = fitting_ends if line else fitting  # numbers stand at ends
+            text = plain(text, letters)
+            if line == 0:
+                text = fitting(text, letters, side)
+            else:  # numbers stand at the ends
+                text = fitting_ends(text, letters, side, text.find(" of ") if line == 3 else 0)
             draw.text(
                 (left, top + side + 4 + line * step),
-                shorten(plain(text, letters), letters, side),
+                text,
                 fill=PALE if line else INK,
                 font=letters,
             )
