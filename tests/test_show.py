@@ -708,7 +708,7 @@ def test_any_encoding_of_standard_output(tmp_path: Path, setting: dict[str, str]
     name = "caf\u00e9 \u9c7c"
     path = shard(tmp_path / "a.tfrecord", [features(synset=name, text="x" * 99)])
     for words in ([str(path)], [str(path), "--record", "0"], [str(path), "--class", "no \u9c7c"]):
-        ended = subprocess.run(  # noqa: S603
+        ended = subprocess.run(
             [sys.executable, "-m", "fastconv", "show", *words],
             env={**os.environ, "COLUMNS": "100", **setting},
             capture_output=True,
