@@ -25,6 +25,7 @@ from layouts import (
     kaggle,
     put,
 )
+from PIL import Image
 from twin import unpack
 
 import fastconv
@@ -586,3 +587,29 @@ def test_the_command(
     )
     assert cli.run([*words, "--no-resume", "--quiet"]) == 4
     assert cli.run([*words[:-1], "0"]) == 2
+
+
+def test_of_two_archives_of_one_name_the_last_counts_and_is_told(tmp_path: Path) -> None:
+    """As in unpacking, but for that it is said."""
+    source = tmp_path / "ILSVRC2012_img_train.tar"
+    picture = jpeg_of(tmp_path)
+    with tarfile.open(source, "w") as outer:
+        for name in ("a.JPEG", "b.JPEG"):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as inner:
+                add(inner, name, picture)
+            add(outer, "n01440764.tar", buffer.getvalue())
+    report = fastconv.write_folders(
+        fastconv.FolderOptions(train=source, out=tmp_path / "out", workers=1)
+    )
+    assert [path.name for path in (tmp_path / "out" / "train" / "n01440764").iterdir()] == [
+        "b.JPEG"
+    ]
+    told = "train: archives that a later one of the same name replaces: 1"
+    assert told in report.odd
+
+
+def jpeg_of(folder: Path) -> bytes:
+    path = folder / "one.jpg"
+    Image.new("RGB", (8, 6), "red").save(path)
+    return path.read_bytes()

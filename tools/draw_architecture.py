@@ -55,17 +55,17 @@ TITLE = "The architecture of fastconv"
 DESCRIPTION = (
     "Sources are listed into a catalog, which becomes a plan; the plan is shared with worker "
     "processes, which read the images' bytes from the sources and write shards and indexes; the "
-    "manifest says what was written, and verify checks it. Below: the layers of modules, whose "
-    "imports point down only."
+    "manifest says what was written, and verify, show and report look at it. Below: the layers of "
+    "modules, whose imports point down only."
 )
 # From the top: a layer's name, and its modules.
 LAYERS = (
-    ("the command", "entry  cli  cli_…  display  tables"),
-    ("the whole", "conversion  repair  checking"),
+    ("the command", "entry  cli  cli_…  display  tables  page"),
+    ("the whole", "conversion  folders  repair  tfds_info  checking  show"),
     ("the work", "shard  rows  writing  summary"),
     ("prepared", "prepare  preflight  job  records  report  comparison"),
     ("what is to be done", "sources  plan  remake  sample"),
-    ("columns and files", "catalog  annotations  images  manifest  options  workers  writer"),
+    ("columns and files", "catalog  annotations  images  manifest  options  pictures  workers"),
     ("single things", "reader  example  atomic  board  cache  names  errors  …"),
     ("compiled, in C", "_shard  _tfrecord  _tar  _jpeg  _reader  _verify  _resample  …"),
 )  # fmt: skip
@@ -111,10 +111,10 @@ def data_way() -> list[str]:
         rectangle(545, 97, 160, 124, "worker"),
         box(540, 92, 160, 124, "worker", "Worker", "read, into its place", "keep or make anew",
             "encode, checksum", "sync, rename"),
-        box(764, 58, 208, 56, "output", "Shards and indexes", "data_dir/  idx_dir/"),
+        box(764, 58, 208, 56, "output", "Shards and indexes", "or class folders"),
         box(764, 130, 208, 74, "output", "Manifest", "a line for each shard done,",
             "then counts and checksums"),
-        box(764, 222, 208, 56, "parent", "Verify, repair", "with code of its own"),
+        box(764, 222, 208, 56, "parent", "Verify, show, report", "with code of their own"),
         way("M174 148H214"), way("M322 148H340"),
         way("M448 148H538"),
         text(495, 141, "shared", "soft", "middle"),

@@ -3,8 +3,9 @@
     python tools/try_installed.py
 
 For wheels, before they are given to anybody: makes a sample, converts it, indexes, verifies and
-compares the shards, makes them smaller, and reads a record. The package is the installed one; of
-the source tree nothing is imported.
+compares the shards, makes them smaller, reads a record, writes class folders, the files of
+TensorFlow Datasets and a contact sheet. The package is the installed one; of the source tree
+nothing is imported.
 """
 
 from __future__ import annotations
@@ -56,6 +57,15 @@ def main() -> None:
         run(str(command), "diff", "out", "out", "--bytes", "--quiet")
         run(sys.executable, "-c", READ)
         assert "complete" in run(str(command), "completion", "fish")
+        run(str(command), "raw", "in", "--out", "folders", "--quiet")
+        from_folders = ("shards", "folders", "--out", "again", "--train-shards", "4", "--quiet")
+        run(str(command), *from_folders)
+        run(str(command), "diff", "out", "again", "--bytes", "--quiet")
+        run(str(command), "shards", "in", "--out", "tfds", "--layout", "tfds", "--quiet")
+        run(str(command), "verify", "tfds", "--quiet")
+        run(str(command), "tfds-info", "out", "--quiet")
+        run(str(command), "show", "out", "--random", "4", "--sheet", "sheet.png", "--quiet")
+        assert Path(empty, "sheet.png").read_bytes()[:4] == b"\x89PNG"
     print(f"fastconv works on Python {platform.python_version()}, {platform.machine()}")
 
 
