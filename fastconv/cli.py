@@ -27,7 +27,7 @@ from fastconv.cli_options import (
     on_error,
     with_options,
 )
-from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_output import allow_any_encoding, consoles, outcome, say
 from fastconv.cli_raw import raw
 from fastconv.cli_report import report
 from fastconv.cli_show import show
@@ -250,6 +250,7 @@ def main() -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's way to say that it is not
             signal.signal(number, _interrupted)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy does no linear algebra here
+    allow_any_encoding()
     code = run(sys.argv[1:])
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(OSError):  # nobody reads it any more

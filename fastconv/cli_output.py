@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import sys
@@ -17,6 +19,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fastconv.pictures.terminal import Window
+
+
+ANY_ENCODING = "fastconv.any_encoding"
+CUT, CUT_PLAIN = "…", "~"  # as wide: it stands in tables
+
+
+def _likeness(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for letters that an encoding has not: ~ for …, and else their numbers."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    if error.object[error.start] == CUT:
+        return CUT_PLAIN, error.start + 1
+    error.end = error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+def allow_any_encoding() -> None:
+    """Let standard output and standard error take any text, whatever their encoding is."""
+    codecs.register_error(ANY_ENCODING, _likeness)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ANY_ENCODING)
 
 
 def consoles() -> tuple[Console, Console]:

@@ -31,9 +31,7 @@ ONE_SIDE = 512  # pixels of the only picture
     help="Only records of this class: its name (a WNID), its label, or its whole text.",
 )
 @click.option("--random", type=click.IntRange(1), metavar="N", help="N records at random.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The seed of --random."
-)
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="The seed of --random [0].")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N records [20].")
 @click.option(
     "--sheet", metavar="FILE", help="Write the records' pictures to this .png or .jpg file."
@@ -72,18 +70,31 @@ def show(
     """
     from pathlib import Path
 
-    from fastconv.pictures.sheet import PICTURES_MAX, contact_sheet, save_sheet, sheet_format
-    from fastconv.show import damage, look, one, pick, totals
+    from fastconv.pictures.sheet import (
+        PICTURES_MAX,
+        check_size,
+        contact_sheet,
+        save_sheet,
+        sheet_format,
+    )
+    from fastconv.show import damage, look, one, pick, refuse_sheet, totals
 
     if record is not None and (given["random"] or given["limit"] or given["of_class"] is not None):
         raise UsageError("--record is one record; --class, --random and --limit choose others")
     if as_json and wanted:
         raise UsageError("--json and --picture cannot both be printed; use --sheet")
+    if given["seed"] is not None and given["random"] is None:
+        raise UsageError("--seed is of --random, which is not given")
     how = None if quiet or as_json else pictures_wanted(wanted)
+    if sheet is None and how is None and (columns or side):
+        option = "--columns" if columns else "--side"
+        raise UsageError(f"{option} is of pictures, and none are shown; give --sheet or --picture")
     target = Path(sheet).expanduser() if sheet is not None else None
     if target is not None:
         sheet_format(target)
     looked = look(path)
+    if target is not None:
+        refuse_sheet(target, looked)
     if record is not None:
         place, payload = one(looked, record)
         side = side or ONE_SIDE
@@ -94,7 +105,7 @@ def show(
             limit=given["limit"],
             of_class=given["of_class"],
             at_random=given["random"],
-            seed=given["seed"],
+            seed=given["seed"] or 0,
         )
         places, what = picked.places, picked.what
         side = side or (ONE_SIDE if len(places) == 1 else 224)
@@ -102,6 +113,8 @@ def show(
         raise UsageError(f"a sheet takes {PICTURES_MAX:,} pictures, not {len(places):,}")
     if target is not None and not places:
         raise InputError(f"{path}: holds no records, so there is nothing to put on a sheet")
+    if target is not None:
+        check_size(len(places), columns, side, target)
     kept: list[Shown] = []
     records = looked.picker.shown(places)
     if target is not None:
@@ -177,7 +190,8 @@ def _of_many(
     parts.append(size(looked.bytes))
     lines = [f"{looked.path}: {', '.join(parts)}; shown: {what}"]
     if looked.passed_over:
-        lines.append(f"passed over, as no TFRecord files: {named(list(looked.passed_over))}")
+        why = "the manifest does not name them" if looked.is_output else "no TFRecord files"
+        lines.append(f"passed over, as {why}: {named(list(looked.passed_over))}")
     return records_table(kept, shards > 1, room), lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -115,3 +115,13 @@ def named(name: str | None, version: str | None) -> tuple[str, str]:
     if not VERSION.fullmatch(version):
         raise UsageError(f"--dataset-version is like 1.0.0, not {version!r}")
     return name, version
+
+
+def refuse_among(path: Path, option: str, folders: Iterable[Path]) -> None:
+    """UsageError where a file that an option names would lie in one of these folders, which are
+    for shards or indexes alone. OSError where that cannot be found out."""
+    if path.parent.resolve() in {folder.resolve() for folder in folders}:
+        raise UsageError(
+            f"{option} {path}: readers would take it for a shard or an index there; choose another "
+            f"folder"
+        )

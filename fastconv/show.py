@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastconv.comparison.sides import open_side
+from fastconv.atomic import output_error
+from fastconv.comparison.sides import holds_records, open_side
 from fastconv.errors import InputError, OutputError, RecordError, UsageError
-from fastconv.layout import INDEXES
+from fastconv.layout import DATA, INDEXES, refuse_among
 from fastconv.manifest import FORMAT, LABELS
 from fastconv.past import Past, read_past
 from fastconv.pictures.pick import Picker
@@ -33,13 +34,15 @@ NEAR = 3  # names that are offered for one that is not there
 @dataclass(frozen=True, slots=True)
 class Looked:
     """``path``: what was named; ``single``: whether that is one file; ``sizes``: bytes of the
-    shards, in the picker's order; ``passed_over``: names of files beside them without records."""
+    shards, in the picker's order; ``passed_over``: names of files beside them without records, or
+    that the manifest does not name; ``is_output``: whether a manifest says what they are."""
 
     path: Path
     single: bool
     picker: Picker
     sizes: tuple[int, ...]
     passed_over: tuple[str, ...] = ()
+    is_output: bool = False
 
     @property
     def bytes(self) -> int:
@@ -66,9 +69,14 @@ def look(given: str | Path) -> Looked:
     anybody's TFRecord files. Raises InputError where there is nothing with records."""
     named = Path(given).expanduser()
     side = open_side(named)
-    shards = tuple(Path(file.path) for file in side.files)
-    folder = shards[0].parent
+    every = tuple(Path(file.path) for file in side.files)
+    folder = every[0].parent
     past = _past(folder)
+    shards = every if side.single else tuple(path for path in every if _is_shard(path, past))
+    if not shards:
+        raise InputError(f"{folder}: holds no TFRecord files, or none that its manifest names")
+    passed_over = () if past else side.passed_over
+    passed_over = (*passed_over, *(path.name for path in every if path not in set(shards)))
     indexes = next(
         (place for place in (folder / INDEXES, folder.parent / INDEXES) if place.is_dir()), None
     )
@@ -76,7 +84,31 @@ def look(given: str | Path) -> Looked:
         shards, indexes, stored_names(past.facts if past else None), _classes(past, folder)
     )
     sizes = tuple(side.sizes[shard.name] for shard in shards)
-    return Looked(named, side.single, picker, sizes, side.passed_over if past is None else ())
+    return Looked(named, side.single, picker, sizes, passed_over, past is not None)
+
+
+def _is_shard(path: Path, past: Past | None) -> bool:
+    """Whether a file beside shards is one: a manifest names them all, a journal those that it knew
+    of; else its content says it."""
+    if past is not None and (past.is_finished or path.name in past.shards):
+        return path.name in past.shards
+    return holds_records(path)
+
+
+def refuse_sheet(sheet: Path, looked: Looked) -> None:
+    """UsageError where a sheet would lie among the shards or the indexes of an output, of this one
+    or of another. Beside TFRecord files that nobody's readers find by their folder, it may lie."""
+    try:
+        here, folder = sheet.parent.resolve(), looked.picker.shards[0].parent
+        taken = [folder] if looked.is_output or folder.resolve().name == DATA else []
+        if looked.picker.indexes is not None:
+            taken.append(looked.picker.indexes)
+        of = (here.parent, here.parent / DATA) if here.name == INDEXES else (here,)
+        if any(map(_past, of)):
+            taken.append(here)
+        refuse_among(sheet, "--sheet", taken)
+    except OSError as error:
+        raise output_error(sheet, error) from None
 
 
 def _past(folder: Path) -> Past | None:

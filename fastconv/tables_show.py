@@ -17,7 +17,7 @@ from fastconv.pictures.shown import Shown
 TEXT_MAX = 60  # characters of a cell
 GAP = 2  # between columns
 NUMBERS = ("record", "offset", "bytes", "label", "H x W", "boxes")
-ALWAYS = ("record", "bytes", "label", "H x W")
+ALWAYS = ("record", "bytes")
 COLUMNS = (
     *("shard", "record", "offset", "bytes", "file name", "label", "class", "text", "H x W"),
     "boxes",

@@ -16,7 +16,7 @@ from shown_records import file_of, image, shown
 
 from fastconv.errors import OutputError, UsageError
 from fastconv.pictures import lettering, sheet
-from fastconv.pictures.lettering import fitting, font, plain, wrapped
+from fastconv.pictures.lettering import fitting, fitting_ends, font, plain, wrapped
 from fastconv.pictures.sheet import (
     BEHIND,
     GAP,
@@ -390,6 +390,16 @@ def test_texts_are_cut_to_fit() -> None:
             assert letters.getlength(cut) <= width
             assert cut == text or cut == "" or (cut.endswith("…") and text.startswith(cut[:-1]))
     assert fitting("short", letters, 224) == "short"
+
+
+@pytest.mark.parametrize("width", [224, 160])
+def test_numbers_at_the_ends_of_a_text_stay(width: int) -> None:
+    letters, text = font(13), "record 97 of imagenet2012-train.tfrecord-00003-of-00004"
+    text = fitting_ends(text, letters, width, text.find(" of "))
+    assert letters.getlength(text) <= width
+    assert text.startswith("record 97") and text.endswith("3-of-00004")
+    assert fitting_ends("short", letters, width) == "short"
+    assert fitting_ends("short", letters, 1) == ""
 
 
 def test_texts_are_broken_into_lines() -> None:

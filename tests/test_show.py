@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -581,6 +583,10 @@ def test_options_that_cannot_be_met(tmp_path: Path, run: Run) -> None:
         (["--record", 0, "--random", 2], "--record is one record"),
         (["--record", 0, "--class", ""], "--record is one record"),
         (["--json", "--picture"], "use --sheet"),
+        (["--seed", 0], "--seed is of --random"),
+        (["--seed", 1, "--record", 0], "--seed is of --random"),
+        (["--columns", 2], "--columns is of pictures"),
+        (["--side", 99, "--no-picture"], "--side is of pictures"),
         (["--sheet", tmp_path / "a.gif"], "a sheet is a .png"),
         (["--limit", 0], "--limit"),
         (["--side", 10, "--sheet", tmp_path / "a.png"], "--side"),
@@ -683,3 +689,86 @@ def test_the_library(tmp_path: Path) -> None:
     picker = fastconv.Picker([tmp_path / "data_dir" / SHARDS[0]])
     drawn = fastconv.contact_sheet(picker.shown(picker.first(3)), side=64)
     assert drawn.mode == "RGB"
+
+
+# ---- what went wrong once ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["latin-1", "ascii", "C"],
+)
+def test_any_encoding_of_standard_output(tmp_path: Path, setting: dict[str, str]) -> None:
+    """Names and cuts that it has no letters for are written otherwise; nothing ends for them."""
+    name = "caf\u00e9 \u9c7c"
+    path = shard(tmp_path / "a.tfrecord", [features(synset=name, text="x" * 99)])
+    for words in ([str(path)], [str(path), "--record", "0"], [str(path), "--class", "no \u9c7c"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "fastconv", "show", *words],
+            env={**os.environ, "COLUMNS": "100", **setting},
+            capture_output=True,
+            check=False,
+        )
+        assert ended.returncode == (3 if "--class" in words else 0), ended.stderr
+        assert b"Traceback" not in ended.stderr
+        if words == [str(path)]:
+            assert b"\\u9c7c" in ended.stdout and b"xxx~" in ended.stdout
+            assert "\u2500".encode() not in ended.stdout
+
+
+@pytest.mark.parametrize("layout", ["slim", "tfds"])
+def test_an_output_with_other_files_in_it(
+    tmp_path: Path, mini: Path, layout: str, run: Run
+) -> None:
+    """They are no shards, and no sheet is put beside shards and indexes."""
+    out = tmp_path / "out"
+    options = fastconv.Options(source=mini / "tree", out=out, layout=layout, workers=1)  # type: ignore[arg-type]
+    fastconv.convert(options)
+    looked = look(out)
+    folder, indexes = looked.picker.shards[0].parent, looked.picker.indexes
+    assert indexes is not None
+    other = shard(tmp_path / "other.tfrecord", [features()])
+    for path, beside in ((out, folder), (folder, indexes), (other, folder), (other, indexes)):
+        sheet = beside / "a.png"
+        said = run(path, "--sheet", sheet, code=2)
+        assert f"--sheet {sheet}: readers would take it for a shard or an index" in said.stderr
+        assert not sheet.exists()
+    run(out, "--limit", 1, "--sheet", out / "a.png")
+    run(other, "--limit", 1, "--sheet", tmp_path / "a.png")
+    (folder / "README").write_text("hello")
+    shutil.copy(other, folder)
+    said = run(out)
+    names = "README, other.tfrecord" if layout == "slim" else "other.tfrecord"
+    assert f"passed over, as the manifest does not name them: {names}\n" in said.stdout
+    assert look(out).picker.shards == looked.picker.shards
+    next(folder.parent.rglob("manifest.json")).unlink()
+    if layout == "slim":
+        said = run(out)
+        assert "passed over, as no TFRecord files: README" in said.stdout
+        assert "3 shards" in said.stdout
+        run(out, "--sheet", folder / "a.png", code=2)
+
+
+def test_columns_of_nothing_are_left_out(tmp_path: Path, run: Run) -> None:
+    said = run(shard(tmp_path / "a.tfrecord", [{"x": 1}]))
+    assert said.stdout.splitlines()[1].split() == ["record", "offset", "bytes"]
+
+
+def test_sheets_that_are_too_large_are_refused_at_once(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shard(tmp_path / "a.tfrecord", [features()] * 400)
+    monkeypatch.setattr("fastconv.pictures.sheet.tile", pytest.fail)
+    for words, why in (
+        (["--side", 1024, "a.png"], "more than 200 million; give 168 pictures at the most, or"),
+        (["--columns", 1, "a.jpg"], "and a JPEG 65,500 on a side; name a .png file, or give more"),
+        (["--columns", 64, "--side", 1024, "--limit", 65, "a.jpg"], "fewer --columns"),
+    ):
+        every = ["--limit", 400, *words[:-1], "--sheet", tmp_path / str(words[-1])]
+        assert why in run(path, *every, code=2).stderr
+    assert not list(tmp_path.glob("a.*g"))

@@ -81,7 +81,7 @@ def _folder(root: Path) -> Dataset:
     for path in sorted(inside.iterdir()):
         if path.name.startswith(".") or path.is_dir() or (has_data and is_metadata(path.name)):
             continue
-        if has_data or _holds_records(path):
+        if has_data or holds_records(path):
             files.append(Side(path.name, str(path)))
             sizes[path.name] = path.stat().st_size
         else:
@@ -97,7 +97,7 @@ def _folder(root: Path) -> Dataset:
     return Dataset(root, False, tuple(files), sizes, indexes, tuple(passed_over))
 
 
-def _holds_records(path: Path) -> bool:
+def holds_records(path: Path) -> bool:
     """Whether a file is one of TFRecord, by its name, or else by its beginning."""
     by_name = SHARD.fullmatch(path.name) or TFRECORD.fullmatch(path.name)
     if by_name and path.suffix not in OTHER_SUFFIXES:

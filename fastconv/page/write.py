@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from fastconv.atomic import output_error, write_file
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.whole import verify as verify_output
-from fastconv.errors import InputError, OutputError, UsageError
+from fastconv.errors import InputError, OutputError
 from fastconv.image_options import check_whole
-from fastconv.layout import INDEXES
+from fastconv.layout import INDEXES, refuse_among
 from fastconv.manifest import TOOL
 from fastconv.options import PathLike, clean_path
 from fastconv.page.content import content_of
@@ -151,17 +151,12 @@ def _given(path: PathLike | None, option: str) -> str | None:
 def _refuse(page: Path, output: Output) -> None:
     """OutputError or UsageError where a page must not be."""
     try:
-        folder = page.parent.resolve()
         inside = {path.parent.resolve() for path in output.shards.values() if path is not None} - {
             output.root.resolve()
         }
+        refuse_among(page, "--html", {*inside, output.root / INDEXES})
     except OSError as error:
         raise output_error(page, error) from None
-    if folder in inside | {(output.root / INDEXES).resolve()}:
-        raise UsageError(
-            f"--html {page}: readers would take it for a shard or an index there; choose another "
-            f"folder"
-        )
     try:
         data = content(page)[:HEAD_BYTES]
     except FileNotFoundError:

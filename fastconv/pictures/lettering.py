@@ -81,6 +81,23 @@ def fitting(text: str, letters: Font, width: int) -> str:
     return text[:low].rstrip() + more if low else ""
 
 
+def fitting_ends(text: str, letters: Font, width: int, whole: int = 0) -> str:
+    """As much of a text's both ends as `width` pixels take, with … between: more of the last, but
+    the first `whole` letters before it, lest a number be cut."""
+    more = MORE if _has(letters, MORE) else "..."
+    if letters.getlength(text) <= width:
+        return text
+
+    def ends(kept: int) -> str:
+        first = min(max(2 * kept // 5, whole), kept)
+        return text[:first].rstrip() + more + text[len(text) - (kept - first) :].lstrip()
+
+    for kept in range(len(text) - 1, 0, -1):
+        if letters.getlength(ends(kept)) <= width:
+            return ends(kept)
+    return ""
+
+
 def wrapped(text: str, letters: Font, width: int, lines: int) -> list[str]:
     """A text in up to `lines` lines of `width` pixels, broken at spaces where that can be."""
     rows: list[str] = []

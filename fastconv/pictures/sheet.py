@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import OutputError, UsageError
-from fastconv.pictures.lettering import fitting, font, plain, says_something, wrapped
+from fastconv.pictures.lettering import fitting, fitting_ends, font, plain, says_something, wrapped
 from fastconv.pictures.shown import Shown
 from fastconv.pictures.tile import tile
 from fastconv.regular import regular
@@ -27,7 +27,10 @@ LETTER_SIZE, LINE = 13, 17
 SIDE, SIDES = 224, (48, 1024)
 SMALL_SIDE = 160  # under which letters are smaller, too
 COLUMNS_MAX = 64
-PICTURES_MAX = 2000  # on one sheet: some 400 MB of pixels
+PICTURES_MAX = 2000  # on one sheet
+PIXELS_MAX = 200_000_000  # of a sheet: 600 MB, and as much again for the pictures on it
+JPEG_MAX = 65_500  # pixels of a side
+CAPTION_LINES = 4
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
@@ -49,7 +52,8 @@ def contact_sheet(
     stored pixels. One that cannot be decoded is a gray square that says so. The same records give
     the same pixels, with one version of Pillow. A record's image is let go once it is drawn.
 
-    Raises UsageError for columns or a side out of range, or more than 2,000 records.
+    Raises UsageError for columns or a side out of range, more than 2,000 records, or a sheet of
+    more than 200 million pixels.
     """
     from PIL import Image, ImageDraw
 
@@ -61,20 +65,17 @@ def contact_sheet(
     for record in records:
         if len(cells) == PICTURES_MAX:
             raise UsageError(f"a sheet takes {PICTURES_MAX:,} pictures at the most")
+        check_size(len(cells) + 1, columns, side, lines=CAPTION_LINES if captions else 0)
         cells.append((tile(record, side), caption(record) if captions else []))
-    count = max(len(cells), 1)
-    columns = min(columns or columns_for(count), count)
-    rows = math.ceil(count / columns)
+    columns, rows = grid(len(cells), columns)
     across = side + GAP
     width = 2 * MARGIN - GAP + columns * across
     large = font(TITLE_SIZE)
     titles = wrapped(plain(title, large), large, width - 2 * MARGIN, TITLE_LINES)
     head = MARGIN + len(titles) * TITLE_LINE + (TITLE_LINE // 2 if titles else 0)
     lines = max((len(words) for _, words in cells), default=0)
-    letters, step = font(LETTER_SIZE), LINE
-    if side < SMALL_SIDE:
-        letters, step = font(LETTER_SIZE - 2), LINE - 3
-    down = side + GAP + (lines * step + 6 if lines else 0)
+    letters, step = font(LETTER_SIZE - (2 if side < SMALL_SIDE else 0)), step_of(side)
+    down = down_of(side, lines)
     sheet = Image.new("RGB", (width, head + rows * down), PAPER)
     draw = ImageDraw.Draw(sheet)
     for line, text in enumerate(titles):
@@ -85,13 +86,77 @@ def contact_sheet(
         middle = (side - picture.width) // 2, (side - picture.height) // 2
         sheet.paste(picture, (left + middle[0], top + middle[1]))
         for line, text in enumerate(words):
+            text = plain(text, letters)
+            if line == 0:
+                text = fitting(text, letters, side)
+            else:  # numbers stand at the ends
+                text = fitting_ends(text, letters, side, text.find(" of ") if line == 3 else 0)
             draw.text(
                 (left, top + side + 4 + line * step),
-                fitting(plain(text, letters), letters, side),
+                text,
                 fill=PALE if line else INK,
                 font=letters,
             )
     return sheet
+
+
+def grid(count: int, columns: int | None) -> tuple[int, int]:
+    """(columns, rows) of a sheet of `count` pictures."""
+    count = max(count, 1)
+    columns = min(columns or columns_for(count), count)
+    return columns, math.ceil(count / columns)
+
+
+def step_of(side: int) -> int:
+    """From one line of a caption to the next, in pixels."""
+    return LINE if side >= SMALL_SIDE else LINE - 3
+
+
+def down_of(side: int, lines: int) -> int:
+    """From one row of pictures to the next, in pixels."""
+    return side + GAP + (lines * step_of(side) + 6 if lines else 0)
+
+
+def size_of(count: int, columns: int | None, side: int, lines: int) -> tuple[int, int]:
+    """(width, height) in pixels of a sheet with the longest title."""
+    columns, rows = grid(count, columns)
+    head = MARGIN + TITLE_LINES * TITLE_LINE + TITLE_LINE // 2
+    return 2 * MARGIN - GAP + columns * (side + GAP), head + rows * down_of(side, lines)
+
+
+def check_size(
+    count: int,
+    columns: int | None,
+    side: int,
+    path: Path | None = None,
+    lines: int = CAPTION_LINES,
+) -> None:
+    """UsageError where a sheet of `count` pictures would be too large, also for a JPEG where `path`
+    is one; it says what would not be."""
+    width, height = size_of(count, columns, side, lines)
+    what = f"a sheet of {count:,} pictures of {side} pixels has some {width:,} x {height:,} pixels"
+    if width * height > PIXELS_MAX:
+
+        def fits(count: int, side: int) -> bool:
+            width, height = size_of(count, columns, side, lines)
+            return width * height <= PIXELS_MAX
+
+        fewer = next(n for n in range(count, 0, -1) if fits(n, side))
+        smaller = next((s for s in range(side, SIDES[0] - 1, -1) if fits(count, s)), None)
+        advice = f"; give {fewer:,} pictures at the most"
+        if smaller is not None:
+            advice += f", or --side {smaller}"
+        raise UsageError(f"{what}, more than {PIXELS_MAX // 1_000_000} million{advice}")
+    if path is not None and FORMATS[path.suffix.lower()] == "JPEG":
+        if width > JPEG_MAX:
+            advice = "fewer --columns"
+        elif height > JPEG_MAX:
+            advice = "more --columns"
+        else:
+            return
+        raise UsageError(
+            f"{path}: {what}, and a JPEG {JPEG_MAX:,} on a side; name a .png file, or give {advice}"
+        )
 
 
 def columns_for(count: int) -> int:
