@@ -64,8 +64,8 @@ LAYERS = (
     ("the whole", "conversion  folders  repair  tfds_info  checking  show"),
     ("the work", "shard  rows  writing  summary"),
     ("prepared", "prepare  preflight  job  records  report  comparison"),
-    ("what is to be done", "sources  plan  remake  sample"),
-    ("columns and files", "catalog  annotations  images  manifest  options  pictures  workers"),
+    ("what is to be done", "sources  plan  remake  pictures  sample"),
+    ("columns and files", "catalog  annotations  images  manifest  options  workers  writer"),
     ("single things", "reader  example  atomic  board  cache  names  errors  …"),
     ("compiled, in C", "_shard  _tfrecord  _tar  _jpeg  _reader  _verify  _resample  …"),
 )  # fmt: skip
