@@ -127,7 +127,7 @@ def _size(path: str) -> int:
 
 
 @dataclass(slots=True)
-class open_survey:  # noqa: N801: a worker calls it as a function
+class open_survey:  # named as the function that a worker calls it as
     """Surveys shards whose features are called as ``stored`` says."""
 
     stored: dict[str, str]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fastconv.atomic import output_error, write_file
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.whole import verify as verify_output
-from fastconv.errors import InputError, OutputError
+from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.image_options import check_whole
 from fastconv.layout import INDEXES, refuse_among
 from fastconv.manifest import TOOL
@@ -227,7 +227,7 @@ def _rendered(
         **what,
         title=title,
         generator=f"{GENERATOR}, {TOOL}",
-        policy=Markup(policy),  # noqa: S704: of our own making
+        policy=Markup(policy),  # of our own making
         style=Markup(style),
         script=Markup(script),
         contents=sections,
