@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -147,23 +148,34 @@ def leftovers(out: Path) -> list[str]:
 
 
 def children() -> list[str]:
-    """Processes that this one started and that are still there, but for multiprocessing's own."""
+    """Processes that this one started and that are still there, but for multiprocessing's own, and
+    for those that were killed already and are still in the kernel, as while a slow disk syncs."""
     found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [pid for pid in found if b"resource_tracker" not in _command_line(pid)]
+    return [
+        pid
+        for pid in found
+        if b"resource_tracker" not in _of(pid, "cmdline") and not _is_killed(pid)
+    ]
 
 
-def _command_line(pid: str) -> bytes:
+def _of(pid: str, name: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:
         return b""
+
+
+def _is_killed(pid: str) -> bool:
+    pending = re.findall(rb"^S(?:ig|hd)Pnd:\s*(\w+)", _of(pid, "status"), re.M)
+    return any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in pending)
 
 
 @pytest.fixture
 def no_children() -> Iterator[None]:
     """No process that the test started may outlive it."""
     yield
-    deadline = time.monotonic() + 30  # one that syncs to a slow disk cannot be killed
+    deadline = time.monotonic() + 30
     while left := children():
-        assert time.monotonic() < deadline, f"processes {left} are still there"
+        told = {pid: (_of(pid, "cmdline"), _of(pid, "stat")) for pid in left}
+        assert time.monotonic() < deadline, f"processes are still there: {told}"
         time.sleep(0.05)
