@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import pty
-import re
 import signal
 import subprocess
 import sys
@@ -147,35 +146,29 @@ def leftovers(out: Path) -> list[str]:
     ]
 
 
+# What stays for a session, and is no test's own: multiprocessing's, and that of injected faults.
+THAT_STAY = (b"resource_tracker", b"faults/server.py")
+
+
 def children() -> list[str]:
-    """Processes that this one started and that are still there, but for multiprocessing's own, and
-    for those that were killed already and are still in the kernel, as while a slow disk syncs."""
+    """Processes that this one started and that are still there, but for those that stay."""
     found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [
-        pid
-        for pid in found
-        if b"resource_tracker" not in _of(pid, "cmdline") and not _is_killed(pid)
-    ]
+    return [pid for pid in found if not any(word in _command_line(pid) for word in THAT_STAY)]
 
 
-def _of(pid: str, name: str) -> bytes:
+def _command_line(pid: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
-
-
-def _is_killed(pid: str) -> bool:
-    pending = re.findall(rb"^S(?:ig|hd)Pnd:\s*(\w+)", _of(pid, "status"), re.M)
-    return any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in pending)
 
 
 @pytest.fixture
 def no_children() -> Iterator[None]:
     """No process that the test started may outlive it."""
     yield
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 30  # one that syncs to a slow disk cannot be killed
     while left := children():
-        told = {pid: (_of(pid, "cmdline"), _of(pid, "stat")) for pid in left}
+        told = {pid: _command_line(pid) for pid in left}
         assert time.monotonic() < deadline, f"processes are still there: {told}"
         time.sleep(0.05)
