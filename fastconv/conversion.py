@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from fastconv import manifest as files
-from fastconv.atomic import output_error
 from fastconv.beside import asked_metadata, beside, file_names, not_as_written, with_checksums
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask, shard_tasks
@@ -79,10 +78,7 @@ def _carry_out(
     workers = min(options.workers or usable_cores(), len(todo))
     if options.space_check and todo:  # before an old output makes way for one that does not fit
         if past:
-            try:
-                files.remove_partial(out)
-            except OSError as error:
-                raise output_error(error.filename or out, error) from None
+            files.make_room(out)
         need = need_of(prepared.plans, options.recipe, kept.keys(), options.places.compressed)
         freed = files.removable(out) if options.overwrite else (0, 0)
         check_space(out, need.bytes, need.files, need.exact, freed)

@@ -35,6 +35,17 @@ def repair(data: bytes, pixels_max: int = PIXELS_MAX) -> tuple[bytes, int, int, 
     return encode(pixels, QUALITY, SUBSAMPLING, was), *pixels.shape[:2], was
 
 
+def sides_by_header(data: bytes) -> tuple[int, int] | None:
+    """(height, width) of what is no JPEG, from its header; None where it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with opened(data) as image:
+                return image.height, image.width
+    except Exception:  # Pillow's plugins raise nearly anything at what is no image
+        return None
+
+
 class Foreign(NamedTuple):
     """RGB pixels, uint8 (height, width, 3); what the image was; its Exif orientation; and its Exif
     data, as the segment that a JPEG has it in."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
+from fastconv.errors import InputError
 from fastconv.whereabouts import whereabouts
 
 if TYPE_CHECKING:
@@ -168,6 +171,20 @@ class Job:
     def name(self, row: int) -> str:
         """The base name of a record's image."""
         return self.text("name", row)
+
+    def changed(self, row: int, found_bytes: int) -> InputError:
+        """What to say where a record's image has not the bytes that it was listed with."""
+        return InputError(
+            f"{self.describe(row)}: should have {self.columns['size'][row]} bytes, but "
+            f"{found_bytes} are there: the source was cut off or changed since it was listed"
+        )
+
+    def unreadable(self, row: int, doing: str, number: int) -> InputError:
+        """What to say where an image cannot be "opened" or "read", for this errno."""
+        reason = os.strerror(number)
+        if number in (errno.EINVAL, errno.ESPIPE):  # what a pipe or a device answers
+            reason = "it is no regular file any more"
+        return InputError(f"{self.describe(row)}: cannot be {doing}: {reason}")
 
     def describe(self, row: int) -> str:
         """Where a record's image comes from, for people."""

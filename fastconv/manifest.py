@@ -168,15 +168,15 @@ def parse(path: Path, data: bytes, kind: str | None = None) -> dict[str, Any]:
     return value
 
 
-def refuse_occupied(out: Path) -> None:
+def refuse_occupied(
+    out: Path,
+    advice: str = "choose an empty folder, or replace what fastconv wrote there with --overwrite",
+) -> None:
     """OutputError where `out` already holds anything."""
     names = contents(out)
     if names:
         shown = ", ".join(names[:4]) + (", …" if names[4:] else "")
-        raise OutputError(
-            f"{out}: already holds something ({shown}); choose an empty folder, or replace what "
-            f"fastconv wrote there with --overwrite"
-        )
+        raise OutputError(f"{out}: already holds something ({shown}); {advice}")
 
 
 def removable(out: Path) -> tuple[int, int]:
@@ -249,6 +249,14 @@ def refuse_mixture(out: Path, root: Path) -> None:
             f"{other}: holds what fastconv wrote before, {held}, and one folder is for one kind of "
             f"output; choose another with --out, or remove it first"
         )
+
+
+def make_room(out: Path) -> None:
+    """Remove what a killed job left unfinished. OutputError where that cannot be."""
+    try:
+        remove_partial(out)
+    except OSError as error:
+        raise output_error(error.filename or out, error) from None
 
 
 def remove_partial(out: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, NoReturn
 
 from fastconv import _jpeg, _shard
@@ -97,15 +96,6 @@ class RowWriter:
                 if error.errno == errno.ENOMEM:
                     raise MemoryError from None
                 raise
-        where = self._job.describe(row)
         if why == _shard.CHANGED:
-            raise InputError(
-                f"{where}: should have {self._job.columns['size'][row]} bytes, but "
-                f"{loop.found_bytes} are there: the source was cut off or changed since it was "
-                f"listed"
-            )
-        doing = "opened" if why == _shard.OPEN else "read"
-        reason = os.strerror(loop.errno)
-        if loop.errno in (errno.EINVAL, errno.ESPIPE):  # what a pipe or a device answers
-            reason = "it is no regular file any more"
-        raise InputError(f"{where}: cannot be {doing}: {reason}")
+            raise self._job.changed(row, loop.found_bytes)
+        raise self._job.unreadable(row, "opened" if why == _shard.OPEN else "read", loop.errno)

@@ -13,7 +13,7 @@ from fastconv.atomic import output_error
 from fastconv.differences import differences
 from fastconv.errors import OutputError
 from fastconv.folders.part import Part, encoded, open_folder
-from fastconv.manifest import JOURNAL, MANIFEST, RAW, contents, is_there, parse
+from fastconv.manifest import JOURNAL, MANIFEST, RAW, is_there, parse, refuse_occupied
 from fastconv.regular import content
 from fastconv.sources.kinds import text
 
@@ -41,12 +41,7 @@ def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
     """
     past = _read(out) if resume else None
     if past is None:
-        names = contents(out)
-        if names:
-            shown = ", ".join(names[:4]) + (", …" if names[4:] else "")
-            raise OutputError(
-                f"{out}: already holds something ({shown}); choose a folder that is new or empty"
-            )
+        refuse_occupied(out, "choose a folder that is new or empty")
         return None
     found = differences(past.facts, facts)
     if found:

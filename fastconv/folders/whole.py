@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from fastconv import manifest as files
-from fastconv.atomic import output_error
 from fastconv.beside import not_as_written
 from fastconv.board import ROW, Board
 from fastconv.errors import InputError
@@ -69,7 +68,7 @@ def _carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> FolderRe
     todo = [part for part in parts if part.number not in kept]
     workers = min(options.workers or usable_cores(), len(todo))
     if past and todo:
-        _remove_partial(out)
+        files.make_room(out)
     if options.space_check and todo:
         need = prepared.need(kept)
         check_space(out, need.bytes, need.files, need.exact)
@@ -131,13 +130,6 @@ def _due(prepared: Prepared) -> Callable[[Part], Due]:
         }
 
     return of
-
-
-def _remove_partial(out: Path) -> None:
-    try:
-        files.remove_partial(out)
-    except OSError as error:
-        raise output_error(error.filename or out, error) from None
 
 
 def _write(

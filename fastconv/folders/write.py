@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -78,20 +77,12 @@ class Writer:
         if why == _raw.WRITE:
             number = self._loop.write_errno
             raise output_error(self._final(part, row), OSError(number, os.strerror(number)))
-        where = self._job.describe(row)
         if why == _raw.NAME:  # which the plan refuses, and nobody comes so far
-            raise InputError(f"{where}: has a name that no file can have")
+            raise InputError(f"{self._job.describe(row)}: has a name that no file can have")
         if why == _raw.CHANGED:
-            raise InputError(
-                f"{where}: should have {self._job.columns['size'][row]} bytes, but "
-                f"{self._loop.found_bytes} are there: the source was cut off or changed since it "
-                f"was listed"
-            )
+            raise self._job.changed(row, self._loop.found_bytes)
         doing = "opened" if why == _raw.OPEN else "read"
-        reason = os.strerror(self._loop.source_errno)
-        if self._loop.source_errno in (errno.EINVAL, errno.ESPIPE):  # what a pipe answers
-            reason = "it is no regular file any more"
-        raise InputError(f"{where}: cannot be {doing}: {reason}")
+        raise self._job.unreadable(row, doing, self._loop.source_errno)
 
 
 def target(job: Job, row: int) -> bytes:

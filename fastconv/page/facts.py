@@ -9,7 +9,6 @@ from typing import Any
 from fastconv.annotations.tables import imagenet_texts
 from fastconv.checking.outputs import NUMBERED, Output
 from fastconv.page.survey import Survey
-from fastconv.schema import stored_schema
 
 RECORDS = "records"  # what shards are called that are of no split
 
@@ -81,14 +80,6 @@ def manifest_of(output: Output) -> dict[str, Any] | None:
     """The manifest of a finished conversion, where there is one that can be understood."""
     past = output.past
     return past.facts if past is not None and past.is_finished else None
-
-
-def stored_names(output: Output) -> dict[str, str]:
-    """What slim's features are called in the records, by slim's names for them."""
-    past = output.past
-    if past is None or "options" not in past.facts:
-        return {}
-    return dict(stored_schema(past.facts).features)
 
 
 def facts_of(output: Output, surveys: dict[str, Survey], sample: int) -> Facts:

@@ -9,16 +9,14 @@ from typing import Any
 
 from fastconv import _verify
 from fastconv.errors import InputError
-from fastconv.pictures.places import Place
+from fastconv.pictures.places import LISTS, SMALL_BYTES, Place, example_of, tagged
 from fastconv.pictures.shown import ALIASES, ENCODED, found, parsed
 from fastconv.pictures.shown import sides_of as sides_of_any
 from fastconv.reader import HEAD, TAIL, read_record
 from fastconv.regular import regular
 
-# An entry of a record's features, and all that follows, is read whole where it is no longer.
-SMALL_BYTES = 4096
 HEAD_BYTES = 256  # which hold a record's frame and all that comes before its image's bytes
-LISTS, VALUE, BYTES = 0x0A, 0x12, 0x0A
+VALUE, BYTES = 0x12, 0x0A
 JPEG_HEAD_BYTES = (1024, 1 << 17)  # a frame header stands behind Exif data of up to 64 kB
 
 Features = Mapping[str, Any]
@@ -73,7 +71,7 @@ class Heads:
         assert place.offset is not None
         end = place.offset + place.size - TAIL.size
         window, begin = os.pread(self._fd, HEAD_BYTES, place.offset), place.offset
-        whole = _tagged(window, HEAD.size, LISTS)
+        whole = tagged(window, HEAD.size, LISTS)
         if whole is None or begin + sum(whole) != end:
             return None
         at = begin + whole[0]
@@ -81,7 +79,7 @@ class Heads:
         while end - at > SMALL_BYTES:
             if not begin <= at <= begin + len(window) - 128:
                 window, begin = os.pread(self._fd, HEAD_BYTES, at), at
-            entry = _tagged(window, at - begin, LISTS)
+            entry = tagged(window, at - begin, LISTS)
             if entry is None:
                 return None
             inside, length = entry
@@ -93,20 +91,19 @@ class Heads:
         if at > end:
             return None
         kept.append(os.pread(self._fd, end - at, at))
-        features = b"".join(kept)
-        return bytes([LISTS]) + _varint(len(features)) + features, image
+        return example_of(kept), image
 
     def _image(self, window: bytes, begin: int, inside: int, length: int) -> tuple[int, int] | None:
         """(where it is, its bytes) of the only value of an entry that is an image's."""
         stop = inside + length
-        name = _tagged(window, inside, LISTS)
+        name = tagged(window, inside, LISTS)
         if name is None or window[name[0] : sum(name)].decode("utf-8", "replace") not in (
             self._images
         ):
             return None
-        feature = _tagged(window, sum(name), VALUE)
-        values = _tagged(window, feature[0], BYTES) if feature else None
-        value = _tagged(window, values[0], BYTES) if values else None
+        feature = tagged(window, sum(name), VALUE)
+        values = tagged(window, feature[0], BYTES) if feature else None
+        value = tagged(window, values[0], BYTES) if values else None
         return (begin + value[0], value[1]) if value and sum(value) == stop else None
 
 
@@ -125,26 +122,3 @@ def _with_sides(
     if not data or found(features, "image/height", stored) is not None:
         return features, len(data), None
     return features, len(data), sides_of_any(data)
-
-
-def _tagged(window: bytes, at: int, tag: int) -> tuple[int, int] | None:
-    """(where its content begins in the window, its bytes) of what is tagged here."""
-    head = window[at : at + 11]
-    if not head or head[0] != tag:
-        return None
-    length = shift = 0
-    for i in range(1, len(head)):
-        byte = head[i]
-        length |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return at + i + 1, length
-        shift += 7
-    return None
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])

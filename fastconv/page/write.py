@@ -21,7 +21,7 @@ from fastconv.layout import INDEXES, refuse_among
 from fastconv.manifest import TOOL
 from fastconv.options import PathLike, clean_path
 from fastconv.page.content import content_of
-from fastconv.page.facts import Facts, facts_of, stored_names
+from fastconv.page.facts import Facts, facts_of
 from fastconv.page.licences import licence_of
 from fastconv.page.paths import Paths
 from fastconv.page.sheet import pictures_of
@@ -31,6 +31,7 @@ from fastconv.pictures.places import count
 from fastconv.progress import OnProgress, Watch
 from fastconv.regular import content
 from fastconv.runs import read_runs
+from fastconv.schema import stored_names
 from fastconv.workers import usable_cores
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def write_report(
         verdict = verify_output(folder, workers=workers, on_progress=on_progress, recruits=recruits)
     elif recruits is not None:
         recruits.dismiss()
-    stored = stored_names(output)
+    stored = stored_names(output.past.facts if output.past else None)
     shards, step = _to_read(output, sample_records)
     surveys = survey(shards, stored, workers or usable_cores(), watch)
     facts = facts_of(output, surveys, step)

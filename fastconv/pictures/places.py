@@ -13,6 +13,7 @@ from fastconv.regular import content, regular
 
 SMALL_BYTES = 4096  # a feature of more is passed over where only a record's facts are wanted
 WINDOW_BYTES = 1024  # read at once on the way from feature to feature
+TAGGED_BYTES = 11  # a tag, and a length at the most
 LISTS = 0x0A  # the tag of an Example's Features, and of each entry in them
 
 
@@ -101,21 +102,15 @@ class Facts:
             if length <= SMALL_BYTES:
                 kept.append(self._bytes(at, begin + length - at))
             at = begin + length
-        features = b"".join(kept)
-        return bytes([LISTS]) + _varint(len(features)) + features
+        return example_of(kept)
 
     def _entry(self, at: int, end: int) -> tuple[int, int] | None:
         """(where its content begins, its bytes) of what is tagged here."""
-        head = self._bytes(at, min(11, end - at))
-        if not head or head[0] != LISTS:
+        found = tagged(self._bytes(at, min(TAGGED_BYTES, end - at)), 0, LISTS)
+        if found is None:
             return None
-        length = 0
-        for i, byte in enumerate(head[1:]):
-            length |= (byte & 0x7F) << 7 * i
-            if byte < 0x80:
-                begin = at + 2 + i
-                return (begin, length) if length <= end - begin else None
-        return None
+        begin, length = at + found[0], found[1]
+        return (begin, length) if length <= end - begin else None
 
     def _bytes(self, at: int, size: int) -> bytes:
         begin = at - self._at
@@ -123,6 +118,27 @@ class Facts:
             self._window, self._at = os.pread(self._fd, max(size, WINDOW_BYTES), at), at
             begin = 0
         return self._window[begin : begin + size]
+
+
+def example_of(entries: list[bytes]) -> bytes:
+    """The Example that holds these entries of features."""
+    features = b"".join(entries)
+    return bytes([LISTS]) + _varint(len(features)) + features
+
+
+def tagged(window: bytes, at: int, tag: int) -> tuple[int, int] | None:
+    """(where its content begins in the window, its bytes) of what is tagged here."""
+    head = window[at : at + TAGGED_BYTES]
+    if not head or head[0] != tag:
+        return None
+    length = shift = 0
+    for i in range(1, len(head)):
+        byte = head[i]
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return at + i + 1, length
+        shift += 7
+    return None
 
 
 def _varint(value: int) -> bytes:

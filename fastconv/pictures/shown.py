@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -183,15 +182,9 @@ def sides_of(data: bytes) -> tuple[int, int] | None:
     height, width, components = _verify.jpeg_sides(data)
     if components:
         return height, width
-    from fastconv.images import opened
+    from fastconv.images import sides_by_header
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with opened(data) as image:
-                return image.height, image.width
-    except Exception:  # Pillow's plugins raise nearly anything at what is no image
-        return None
+    return sides_by_header(data)
 
 
 def shown_of(
