@@ -1,24 +1,8 @@
 """The loop over images that become files again, without the GIL: see raw_impl.h."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 
-cdef extern from "plan_impl.h":
-    ctypedef struct fc_plan:
-        const int32_t *container
-        const int64_t *offset
-        const int64_t *size
-        const int64_t *name_start
-        const uint8_t *name
-        const int32_t *container_file
-        const uint8_t *container_is_folder
-        const int64_t *path_start
-        const uint8_t *path
-
-cdef extern from "source_impl.h":
-    ctypedef struct fc_source:
-        fc_plan plan
-        int error
-        int64_t found_bytes
+from fastconv._shard cimport fc_source, set_places
 
 cdef extern from "raw_impl.h":
     enum:
@@ -62,28 +46,7 @@ cdef class FileLoop:
         self.columns, self.board = columns, board
         if fc_raw_init(&self.raw, &self.board[0]) < 0:
             raise MemoryError
-        cdef fc_plan *plan = &self.raw.source.plan
-        cdef const int32_t[::1] int32s
-        cdef const int64_t[::1] int64s
-        cdef const uint8_t[::1] octets
-        int32s = columns["container"]
-        plan.container = &int32s[0] if int32s.shape[0] else NULL
-        int64s = columns["offset"]
-        plan.offset = &int64s[0] if int64s.shape[0] else NULL
-        int64s = columns["size"]
-        plan.size = &int64s[0] if int64s.shape[0] else NULL
-        int64s = columns["name_start"]
-        plan.name_start = &int64s[0] if int64s.shape[0] else NULL
-        octets = columns["name"]
-        plan.name = &octets[0] if octets.shape[0] else NULL
-        int32s = columns["container_file"]
-        plan.container_file = &int32s[0] if int32s.shape[0] else NULL
-        octets = columns["container_is_folder"]
-        plan.container_is_folder = &octets[0] if octets.shape[0] else NULL
-        int64s = columns["path_start"]
-        plan.path_start = &int64s[0] if int64s.shape[0] else NULL
-        octets = columns["path"]
-        plan.path = &octets[0] if octets.shape[0] else NULL
+        set_places(&self.raw.source.plan, columns)
 
     def __dealloc__(self):
         fc_raw_free(&self.raw)

@@ -12,33 +12,6 @@ cdef extern from "jpeg_impl.h":
         uint32_t height, width
         uint8_t components, sampling, orientation
 
-cdef extern from "plan_impl.h":
-    ctypedef struct fc_plan:
-        const int32_t *container
-        const int64_t *offset
-        const int64_t *size
-        const int32_t *klass
-        const int64_t *name_start
-        const uint8_t *name
-        const int64_t *box_start
-        const float *box
-        const int32_t *container_file
-        const uint8_t *container_is_folder
-        const int64_t *path_start
-        const uint8_t *path
-        const int64_t *label
-        const int64_t *block_start
-        const uint8_t *block
-        const int64_t *extra_start
-        const uint8_t *extra
-
-cdef extern from "source_impl.h":
-    ctypedef struct fc_source:
-        fc_plan plan
-        int error
-        int64_t found_bytes
-    void fc_source_close(fc_source *source) nogil
-
 cdef extern from "keep_impl.h":
     enum:
         FC_KEYS, FC_BOARD_SLOTS, FC_KEEP_DONE, FC_KEEP_FOREIGN, FC_KEEP_BAD, FC_KEEP_OPEN
@@ -77,21 +50,6 @@ LIMIT = FC_KEEP_LIMIT
 BOARD_SLOTS = FC_BOARD_SLOTS
 
 
-cdef const int32_t *int32s(dict columns, str name) except? NULL:
-    cdef const int32_t[::1] view = columns[name]
-    return &view[0] if view.shape[0] else NULL
-
-
-cdef const int64_t *int64s(dict columns, str name) except? NULL:
-    cdef const int64_t[::1] view = columns[name]
-    return &view[0] if view.shape[0] else NULL
-
-
-cdef const uint8_t *octets(dict columns, str name) except? NULL:
-    cdef const uint8_t[::1] view = columns[name]
-    return &view[0] if view.shape[0] else NULL
-
-
 cdef const float *floats(dict columns, str name) except? NULL:
     cdef const float[::1] view = columns[name]
     return &view[0] if view.shape[0] else NULL
@@ -122,18 +80,10 @@ cdef class ShardLoop:
         self.keep.limits = limits
         self.keep.gray_block = gray_block
         cdef fc_plan *plan = &self.keep.source.plan
-        plan.container = int32s(columns, "container")
-        plan.offset = int64s(columns, "offset")
-        plan.size = int64s(columns, "size")
+        set_places(plan, columns)
         plan.klass = int32s(columns, "klass")
-        plan.name_start = int64s(columns, "name_start")
-        plan.name = octets(columns, "name")
         plan.box_start = int64s(columns, "box_start")
         plan.box = floats(columns, "box")
-        plan.container_file = int32s(columns, "container_file")
-        plan.container_is_folder = octets(columns, "container_is_folder")
-        plan.path_start = int64s(columns, "path_start")
-        plan.path = octets(columns, "path")
         plan.label = int64s(columns, "label")
         plan.block_start = int64s(columns, "block_start")
         plan.block = octets(columns, "block")
