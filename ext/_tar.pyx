@@ -96,6 +96,11 @@ cdef class Scan:
         """(offset, how many bytes there are needed), inside [begin, end)."""
         return self.tar.need_at, self.tar.need_bytes
 
+    @property
+    def members(self):
+        """How many are in the columns so far."""
+        return self.tar.count
+
     def answer(self):
         """What scan() returns; CUT where bytes that are needed never came."""
         return answer(&self.tar, FC_TAR_CUT if self.status == FC_TAR_NEED else self.status)

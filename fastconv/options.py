@@ -9,6 +9,7 @@ from typing import Any, Literal
 from fastconv.errors import UsageError
 from fastconv.image_options import ImageOptions, check_whole
 from fastconv.layout import IMAGENET_NAME, Layout
+from fastconv.remote.path import RemotePath, is_remote, remote_path
 from fastconv.schema import TFDS, Schema
 from fastconv.schema_given import SchemaLike, schema_of
 from fastconv.tfds import labels_file_of
@@ -16,17 +17,20 @@ from fastconv.tfds import labels_file_of
 Split = Literal["train", "validation"]
 NAME_BYTES_MAX = 255  # of a file, on nearly every file system
 SPLITS: tuple[Split, ...] = ("train", "validation")
-PathLike = str | Path
+PathLike = str | Path | RemotePath
+SourcePath = Path | RemotePath
 # What a source is made of, by the names of the options that say where each is.
 PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
 
 
 def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
     """The path that a person means. Raises UsageError where it can be none."""
+    if is_remote(value):
+        raise UsageError(f"{option} is a folder or a file on disk; {value} is none")
     if str(value) == "":
         raise UsageError(f"{option} is empty; give a path")
     try:
-        path = Path(value).expanduser()
+        path = Path(str(value)).expanduser()
         return path.absolute() if absolute else path
     except RuntimeError:
         raise UsageError(f"{option} {value}: there is no such user; give the whole path") from None
@@ -36,9 +40,17 @@ def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
         ) from None
 
 
+def clean_source(value: PathLike, option: str) -> SourcePath:
+    """The same of what is only read, which may be in an object store."""
+    if is_remote(value):
+        return remote_path(value if isinstance(value, RemotePath) else str(value), option)
+    return clean_path(value, option)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Where a dataset is. Paths given here override what detection finds below ``source``.
+    """Where a dataset is. Paths given here override what detection finds below ``source``; each may
+    be a URL of an object store.
 
     ``train``, ``validation``: an archive or a folder. ``boxes``: the tar.gz, a folder of XML, or
     slim's CSV. ``validation_labels``: slim's text file, Kaggle's CSV or the devkit's tar.gz.
@@ -134,7 +146,7 @@ class Options(SourceOptions, ImageOptions):
                     f"TensorFlow Datasets, {labels[:40]}…; give its feature a shorter one"
                 )
         if schema.table is not None:
-            file = clean_path(schema.table.file, "the table of --schema")
+            file = clean_source(schema.table.file, "the table of --schema")
             schema = replace(schema, table=replace(schema.table, file=str(file)))
         return schema
 

@@ -15,10 +15,11 @@ from fastconv.catalog import Catalog
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.journal import labels_text
-from fastconv.options import PARTS
+from fastconv.options import PARTS, SourcePath, clean_source
 from fastconv.past import NOTES
 from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
+from fastconv.remote.path import RemotePath
 from fastconv.report import (
     ClassCounts,
     ImageNote,
@@ -93,7 +94,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "source": source_facts(
             prepared.dataset.found,
             prepared.fingerprint,
-            {"columns": Path(table.file) if table else None},
+            {"columns": clean_source(table.file, "--columns") if table else None},
         ),
         "columns": prepared.added.facts,
         "classes": len(prepared.dataset.classes),
@@ -102,7 +103,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
 
 
 def source_facts(
-    found: Found, fingerprint: str, more: dict[str, Path | None] | None = None
+    found: Found, fingerprint: str, more: dict[str, SourcePath | None] | None = None
 ) -> dict[str, Any]:
     """Where a job's source is, by its parts and by ``more`` of them, and what it holds."""
     return {
@@ -113,9 +114,15 @@ def source_facts(
     }
 
 
-def _source_file(path: Path | None) -> dict[str, Any] | None:
+def _source_file(path: SourcePath | None) -> dict[str, Any] | None:
     if path is None:
         return None
+    if isinstance(path, RemotePath):
+        from fastconv.sources.buckets import Bucket
+
+        facts = Bucket.of(path).head(path)
+        told = {"bytes": facts[0], "etag": facts[1]} if facts else {}
+        return {"path": str(path), **told}
     status = path.stat()
     size = {} if path.is_dir() else {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
     return {"path": str(path), **size}

@@ -21,6 +21,7 @@ from fastconv.plan import SplitPlan
 from fastconv.preflight import BLOCK_BYTES, Need
 from fastconv.prepare import fingerprint_of, refuse_what_would_be_skipped
 from fastconv.progress import Watch
+from fastconv.remote.path import RemotePath
 from fastconv.sources.assemble import Dataset, load
 from fastconv.sources.detect import Found, detect
 from fastconv.sources.sums import check_archives
@@ -111,6 +112,11 @@ def prepare(options: FolderOptions, watch: Watch, to_write: bool = True) -> Prep
         facts = {"tool": TOOL, "format": FORMAT, "options": options.as_facts()}
         look_back(options.out_path, facts, options.resume)
     found = detect(options)
+    for part in (found.train, found.validation):
+        if isinstance(part, RemotePath):
+            raise UsageError(
+                f"{part}: class folders are made from archives and folders on disk; fetch it first"
+            )
     _refuse_inside(options, found)
     checked: tuple[str, ...] = ()
     if options.check_archives:
