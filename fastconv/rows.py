@@ -11,7 +11,7 @@ from fastconv.board import RECORDS
 from fastconv.errors import BadImageError, InputError
 from fastconv.images import refuse_bomb
 from fastconv.job import Job, ShardResult, ShardTask
-from fastconv.recipe import Recipe
+from fastconv.recipe import FILE_BYTES_MAX, Recipe
 
 if TYPE_CHECKING:
     from fastconv.remake import Made, Remaker
@@ -45,7 +45,7 @@ class RowWriter:
             from fastconv.spooled import Spooled  # loads what few jobs need
 
             if self._spooled is None:
-                self._spooled = Spooled(job, self.recipe.file_bytes_max)
+                self._spooled = Spooled(job, FILE_BYTES_MAX)
             columns, portions = self._spooled.of(task)
         else:
             columns, portions = job.columns, iter([(task.start, task.stop)])

@@ -87,3 +87,13 @@ def remote_path(value: str | RemotePath, option: str) -> RemotePath:
             f"{option} has an empty part, or a part . or .., in its path; leave it out"
         )
     return RemotePath(scheme, bucket, key.strip("/"))
+
+
+def known_path(url: str) -> RemotePath | None:
+    """The place that a URL of fastconv's own stands for, as str() of it gave it; None for the path
+    of a file or folder on disk."""
+    scheme, colon, rest = url.partition("://")
+    if not colon or scheme not in SCHEMES:
+        return None
+    bucket, _, key = rest.partition("/")
+    return RemotePath(scheme, bucket, unquote(key) if scheme in READ_ONLY else key)

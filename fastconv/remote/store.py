@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from fastconv.errors import UsageError
 from fastconv.remote.backends import connect, patience_seconds
@@ -26,9 +26,19 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 32  # requests in flight of one process
 PIECE_BYTES = 8 << 20  # the most that one request asks for
+SIZED = "bytes="  # no ETag begins so: it is quoted
 T = TypeVar("T")
 Names = list[str]
 Listing = list[tuple[str, int, str]]
+
+
+class Extent(NamedTuple):
+    """Bytes of an object: from ``start`` on, ``size`` of them, of this ``version`` of it."""
+
+    path: RemotePath
+    start: int
+    size: int
+    version: str
 
 
 class Store:
@@ -97,15 +107,28 @@ class Store:
         stops = [min(start + PIECE_BYTES, size) for start in starts]
         return b"".join(self.read_ranges(key, starts, stops))
 
-    def read_range(self, key: str, start: int, stop: int) -> bytes:
-        """Bytes [start, stop) of an object that has them all."""
+    def read_range(self, key: str, start: int, stop: int, version: str = "") -> bytes:
+        """Bytes [start, stop) of an object that has them all. With ``version``, of an object that
+        has this ETag, or, where it is that of sized(), this size: else an OSError with errno
+        ESTALE."""
         import obstore
+        from obstore.exceptions import PreconditionError
 
         if start == stop:
             return b""
+        options: Any = {"range": (start, stop)}
+        whole = version_bytes(version)
+        if version and whole is None:
+            options["if_match"] = version
 
         def once() -> bytes:
-            got = obstore.get(self._store, key, options={"range": (start, stop)})
+            try:
+                got = obstore.get(self._store, key, options=options)
+            except PreconditionError:
+                got = None
+            if got is None or whole not in (None, got.meta["size"]):  # see attempt: not above
+                path = RemotePath(self.root.scheme, self.root.bucket, key)
+                raise Ended(errno.ESTALE, "is not what it was when it was listed", str(path))
             if tuple(got.range) != (start, stop):
                 path, size = RemotePath(self.root.scheme, self.root.bucket, key), got.meta["size"]
                 reason = f"ends at {size:,} bytes, and bytes {start:,} to {stop:,} were asked for"
@@ -117,12 +140,15 @@ class Store:
 
         return self.attempt(key, once)
 
-    def read_ranges(self, key: str, starts: Sequence[int], stops: Sequence[int]) -> list[bytes]:
+    def read_ranges(
+        self, key: str, starts: Sequence[int], stops: Sequence[int], version: str = ""
+    ) -> list[bytes]:
         """Several ranges of one object, in their order, CONCURRENCY of them at once."""
         if len(starts) < 2:
-            return [self.read_range(key, *pair) for pair in zip(starts, stops, strict=True)]
-        keys = [key] * len(starts)
-        return list(_pool().map(self.read_range, keys, starts, stops))
+            pairs = zip(starts, stops, strict=True)
+            return [self.read_range(key, *pair, version) for pair in pairs]
+        many = len(starts)
+        return list(_pool().map(self.read_range, [key] * many, starts, stops, [version] * many))
 
     def list(self, prefix: str = "") -> Listing:
         """(key, bytes, ETag) of every object below a prefix, which ends where a part of the key
@@ -165,6 +191,16 @@ class Store:
 
         for _ in _pool().map(one, keys):
             pass
+
+
+def sized(size: int) -> str:
+    """What stands for the version of an object of so many bytes whose ETag is not known."""
+    return f"{SIZED}{size}"
+
+
+def version_bytes(version: str) -> int | None:
+    """The size that a version stands for; None for an ETag."""
+    return int(version[len(SIZED) :]) if version.startswith(SIZED) else None
 
 
 class Ended(OSError):

@@ -33,6 +33,7 @@ class Bucket:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._levels: dict[str, Level] = {}
+        self._heads: dict[RemotePath, tuple[int, str] | None] = {}
 
     @classmethod
     def of(cls, path: RemotePath) -> Bucket:
@@ -45,8 +46,14 @@ class Bucket:
 
     def head(self, path: RemotePath) -> tuple[int, str] | None:
         """(bytes, ETag) of an object; None where there is none."""
+        if path not in self._heads:
+            self._heads[path] = self._head(path)
+        return self._heads[path]
+
+    def _head(self, path: RemotePath) -> tuple[int, str] | None:
         if path.key and not path.is_read_only and path.parent.key in self._levels:
-            return self._levels[path.parent.key].files.get(path.name)
+            if path.name not in self._levels[path.parent.key].files:
+                return None  # of those that are there, not every listing gives an ETag
         try:
             return self.store.head(path.key) if path.key else None
         except FileNotFoundError:
