@@ -17,8 +17,9 @@ from fastconv.tfds import labels_file_of
 Split = Literal["train", "validation"]
 NAME_BYTES_MAX = 255  # of a file, on nearly every file system
 SPLITS: tuple[Split, ...] = ("train", "validation")
-PathLike = str | Path | RemotePath
+PathLike = str | Path
 SourcePath = Path | RemotePath
+SourceLike = PathLike | RemotePath
 # What a source is made of, by the names of the options that say where each is.
 PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
 
@@ -30,7 +31,7 @@ def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
     if str(value) == "":
         raise UsageError(f"{option} is empty; give a path")
     try:
-        path = Path(str(value)).expanduser()
+        path = Path(value).expanduser()
         return path.absolute() if absolute else path
     except RuntimeError:
         raise UsageError(f"{option} {value}: there is no such user; give the whole path") from None
@@ -40,11 +41,11 @@ def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
         ) from None
 
 
-def clean_source(value: PathLike, option: str) -> SourcePath:
+def clean_source(value: SourceLike, option: str) -> SourcePath:
     """The same of what is only read, which may be in an object store."""
     if is_remote(value):
         return remote_path(value if isinstance(value, RemotePath) else str(value), option)
-    return clean_path(value, option)
+    return clean_path(str(value), option)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +60,13 @@ class SourceOptions:
     too early, what is whole is used.
     """
 
-    source: PathLike | None = None
-    train: PathLike | None = None
-    validation: PathLike | None = None
-    boxes: PathLike | None = None
-    validation_labels: PathLike | None = None
-    synsets: PathLike | None = None
-    synset_text: PathLike | None = None
+    source: SourceLike | None = None
+    train: SourceLike | None = None
+    validation: SourceLike | None = None
+    boxes: SourceLike | None = None
+    validation_labels: SourceLike | None = None
+    synsets: SourceLike | None = None
+    synset_text: SourceLike | None = None
     split: Literal["train", "validation", "all"] = "all"
     use_cut_archives: bool = False
 

@@ -21,7 +21,9 @@ Rows = list[tuple[int, Extent]]
 def _room(count: int, kind: str, size: int) -> memoryview:
     """An array of zeros, whose memory is taken as it is written to."""
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    return memoryview(mmap.mmap(-1, max(count, 1) * size, flags=flags)).cast(kind)  # type: ignore[call-overload]
+    room: Any = memoryview(mmap.mmap(-1, max(count, 1) * size, flags=flags))
+    view: memoryview = room.cast(kind)
+    return view
 
 
 class Spooled:

@@ -121,7 +121,7 @@ def _source_file(path: SourcePath | None) -> dict[str, Any] | None:
         from fastconv.sources.buckets import Bucket
 
         facts = Bucket.of(path).head(path)
-        told = {"bytes": facts[0], "etag": facts[1]} if facts else {}
+        told = {"bytes": facts[0], "version": facts[1]} if facts else {}
         return {"path": str(path), **told}
     status = path.stat()
     size = {} if path.is_dir() else {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}

@@ -745,7 +745,14 @@ def test_windows_of_any_size_give_what_a_file_gives(
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 def test_an_archive_cut_anywhere_is_told_in_windows_as_in_a_file(fd: int, format: int) -> None:
-    data = build(format, [("a" * 60 + "/" + "a" * 60, b"x" * 700), ("b", b""), ("c" * 90 + "/" + "d" * 90, b"y" * 10)])
+    data = build(
+        format,
+        [
+            ("a" * 60 + "/" + "a" * 60, b"x" * 700),
+            ("b", b""),
+            ("c" * 90 + "/" + "d" * 90, b"y" * 10),
+        ],
+    )
     for stop in range(0, len(data), 128):
         whole = scan(fd, data[:stop])
         for size in (BLOCK, 700, len(data)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import crc32c
@@ -145,7 +146,7 @@ def _refuse_inside(options: FolderOptions, found: Found) -> None:
     out = os.path.realpath(options.out_path)
     for split in options.splits:
         path = found.images_of(split)
-        if path is not None and path.is_dir():
+        if isinstance(path, Path) and path.is_dir():
             folder = os.path.realpath(path)
             if os.path.commonpath([out, folder]) == folder:
                 raise UsageError(

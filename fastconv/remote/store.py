@@ -100,6 +100,14 @@ class Store:
         told = self.attempt(key, lambda: obstore.head(self._store, key))
         return told["size"], told["e_tag"] or ""
 
+    def version(self, key: str) -> tuple[int, str]:
+        """(bytes, version) of an object: its ETag, or, where the store gives none, its size and
+        when it was changed."""
+        import obstore
+
+        told = self.attempt(key, lambda: obstore.head(self._store, key))
+        return told["size"], _version(told)
+
     def read(self, key: str) -> bytes:
         """All of an object."""
         size = self.size(key)
@@ -109,16 +117,14 @@ class Store:
 
     def read_range(self, key: str, start: int, stop: int, version: str = "") -> bytes:
         """Bytes [start, stop) of an object that has them all. With ``version``, of an object that
-        has this ETag, or, where it is that of sized(), this size: else an OSError with errno
-        ESTALE."""
+        is of this version (see version): of another an OSError with errno ESTALE."""
         import obstore
         from obstore.exceptions import PreconditionError
 
         if start == stop:
             return b""
         options: Any = {"range": (start, stop)}
-        whole = version_bytes(version)
-        if version and whole is None:
+        if version and not version.startswith(SIZED):
             options["if_match"] = version
 
         def once() -> bytes:
@@ -126,7 +132,7 @@ class Store:
                 got = obstore.get(self._store, key, options=options)
             except PreconditionError:
                 got = None
-            if got is None or whole not in (None, got.meta["size"]):  # see attempt: not above
+            if got is None or not _is_still(version, got.meta):  # see attempt: not above
                 path = RemotePath(self.root.scheme, self.root.bucket, key)
                 raise Ended(errno.ESTALE, "is not what it was when it was listed", str(path))
             if tuple(got.range) != (start, stop):
@@ -193,14 +199,32 @@ class Store:
             pass
 
 
+def read_extent(extent: Extent) -> bytes:
+    """All of it."""
+    path, start, size, version = extent
+    starts = list(range(start, start + size, PIECE_BYTES))
+    stops = [min(at + PIECE_BYTES, start + size) for at in starts]
+    return b"".join(open_store(path).read_ranges(path.key, starts, stops, version))
+
+
 def sized(size: int) -> str:
-    """What stands for the version of an object of so many bytes whose ETag is not known."""
+    """The version of an object of which nothing is known but how many bytes it has."""
     return f"{SIZED}{size}"
 
 
-def version_bytes(version: str) -> int | None:
-    """The size that a version stands for; None for an ETag."""
-    return int(version[len(SIZED) :]) if version.startswith(SIZED) else None
+def _version(meta: Any) -> str:
+    modified = f";modified={meta['last_modified'].timestamp():.0f}"
+    return meta["e_tag"] or sized(meta["size"]) + modified
+
+
+def _is_still(version: str, meta: Any) -> bool:
+    """Whether an answer is of this version, where the store was not asked for that."""
+    if not version.startswith(SIZED):
+        return True
+    size, _, modified = version.partition(";")
+    return size == sized(meta["size"]) and (
+        not modified or _version({**meta, "e_tag": ""}) == version
+    )
 
 
 class Ended(OSError):

@@ -45,17 +45,17 @@ class Bucket:
             raise InputError(f"{path}: does not exist{what}")
 
     def head(self, path: RemotePath) -> tuple[int, str] | None:
-        """(bytes, ETag) of an object; None where there is none."""
+        """(bytes, version) of an object; None where there is none."""
         if path not in self._heads:
             self._heads[path] = self._head(path)
         return self._heads[path]
 
     def _head(self, path: RemotePath) -> tuple[int, str] | None:
-        if path.key and not path.is_read_only and path.parent.key in self._levels:
-            if path.name not in self._levels[path.parent.key].files:
-                return None  # of those that are there, not every listing gives an ETag
-        try:
-            return self.store.head(path.key) if path.key else None
+        known = None if path.is_read_only else self._levels.get(path.parent.key)
+        if not path.key or (known is not None and path.name not in known.files):
+            return None
+        try:  # of those that are there, not every listing gives an ETag
+            return self.store.version(path.key)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -182,7 +182,7 @@ def forget() -> None:
 
 
 def facts_of(path: RemotePath) -> tuple[int, str]:
-    """(bytes, ETag) of an object. InputError where it is not there."""
+    """(bytes, version) of an object. InputError where it is not there."""
     found = Bucket.of(path).head(path)
     if found is None:
         raise InputError(f"{path}: does not exist")
@@ -196,5 +196,3 @@ def _remote(path: SourcePath) -> RemotePath:
 
 def _unreadable(path: RemotePath, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be read: {error.strerror or error}")
-
-

@@ -106,9 +106,7 @@ def read_columns(schema: Schema, catalogs: Sequence[Catalog], classes: Classes) 
         return _added(schema, read_table(local, wanted), catalogs, classes)
 
 
-def _added(
-    schema: Schema, table: Table, catalogs: Sequence[Catalog], classes: Classes
-) -> Added:
+def _added(schema: Schema, table: Table, catalogs: Sequence[Catalog], classes: Classes) -> Added:
     from fastconv.sources.kinds_of_cells import values_of
 
     assert schema.table is not None

@@ -57,8 +57,6 @@ def _remembered(
     from fastconv.sources.buckets import facts_of
 
     size, version = facts_of(path)
-    if not version:
-        return find_out()
     identity = json.dumps([CACHE_VERSION, key, size, version]).encode()
     return remembered_as(str(path), key, lambda: identity, find_out, lambda _arrays: True)
 

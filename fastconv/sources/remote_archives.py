@@ -11,7 +11,7 @@ from fastconv import _tar
 from fastconv.catalog import Listing
 from fastconv.errors import InputError
 from fastconv.remote.path import RemotePath
-from fastconv.remote.store import Store, open_store, sized
+from fastconv.remote.store import Store, open_store
 from fastconv.sources.archives import Cut, Members, list_members, listed, refuse_compressed
 from fastconv.sources.buckets import facts_of
 
@@ -95,10 +95,9 @@ def scan_ranges(
 def list_remote_archive(
     path: RemotePath, use_cut: bool = False, pace: Pace | None = None
 ) -> Listing:
-    """As list_archive, of an object, as it is now: its ETag is the containers' version."""
+    """As list_archive, of an object, as it is now: the containers have its version."""
     pace = pace or Pace()
     size, version = facts_of(path)
-    version = version or sized(size)
     stop = array("i", [0])
     try:
         store = open_store(path)
