@@ -15,6 +15,7 @@ import fastconv
 from fastconv.board import Board
 from fastconv.goal import Goal
 from fastconv.job import shard_tasks, share_plans
+from fastconv.manifest import PARTIAL
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import Watch
 from fastconv.records import class_entries, column_entries, loop_keys
