@@ -17,6 +17,7 @@ import numpy as np
 
 from fastconv import shared
 from fastconv.errors import InputError
+from fastconv.goal import Goal
 from fastconv.image_options import ImageOptions, given_again
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.layout import Layout
@@ -25,6 +26,8 @@ from fastconv.outline import Outline
 from fastconv.prepare import Prepared
 from fastconv.recipe import Recipe
 from fastconv.regular import regular
+from fastconv.rows import RowWriter
+from fastconv.shard import write_shard
 from fastconv.writing import share_plan
 
 PLAN_FORMAT = 1
@@ -157,8 +160,13 @@ class _Reader:
         return b"".join(parts)
 
 
-def with_rows_of_plan(result: ShardResult, task: ShardTask) -> ShardResult:
-    """What came of a shard whose rows were counted from 0, with rows of the whole plan."""
+def write_planned(plan: PlanFile, task: ShardTask, goal: Goal, board: memoryview) -> ShardResult:
+    """Write a shard from a plan in a file: write_shard, with rows of the whole plan in its result.
+    Rows on the ``board`` are counted from the shard's first."""
+    job = plan.job_of(task)
+    rows = RowWriter(job, board, plan.skip_bad, plan.recipe)
+    part = replace(task, start=0, stop=task.stop - task.start)
+    result = write_shard(job, part, goal, board, rows)
     first = task.start
     repaired = [(row + first, image, why) for row, image, why in result.repaired]
     skipped = [(row + first, image, why) for row, image, why in result.skipped]

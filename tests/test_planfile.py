@@ -16,7 +16,7 @@ from fastconv.goal import Goal
 from fastconv.image_options import ImageOptions
 from fastconv.job import Job
 from fastconv.outline import Outline
-from fastconv.planfile import LISTS, ROWS, PlanFile, plan_segment, with_rows_of_plan
+from fastconv.planfile import LISTS, ROWS, PlanFile, plan_segment, write_planned
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import Watch
 from fastconv.rows import RowWriter
@@ -98,10 +98,8 @@ def test_a_shard_written_from_its_part(
         board = memoryview(bytearray(64)).cast("q")
         goal = Goal(str(tmp_path / "whole"), plan.layout)
         usual = write_shard(whole, task, goal, board, RowWriter(whole, board, True, recipe))
-        part, goal = plan.job_of(task), Goal(str(tmp_path / "part"), plan.layout, tag="a.")
-        rows = RowWriter(part, board, plan.skip_bad, recipe)
-        local = type(task)(task.name, task.split, 0, task.stop - task.start)
-        result = with_rows_of_plan(write_shard(part, local, goal, board, rows), task)
+        goal = Goal(str(tmp_path / "part"), plan.layout, tag="a.")
+        result = write_planned(plan, task, goal, board)
         assert result == usual
         results.append(result)
         for folder in ("data_dir", "idx_dir"):
