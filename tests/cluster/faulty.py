@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>slower</Message></Error>"
@@ -26,7 +27,8 @@ class Fault:
     "latency" (``seconds`` before it is passed on), "status" (this ``status`` is the answer, and the
     request is not passed on), "reset" (the connection is reset when the request is there), "after"
     (the same, when the server has done it), "truncate" (half of the answer's body, then the end),
-    or "hang" (no answer, for ``seconds``). The first ``times`` of them, each by this ``chance``.
+    "flip" (a bit of the request's body changes), or "hang" (no answer, for ``seconds``). The first
+    ``times`` of them, each by this ``chance``.
     """
 
     kind: str
@@ -40,11 +42,12 @@ class Fault:
 
 @dataclass(slots=True)
 class FaultyProxy:
-    """A context manager. ``requests`` are the lines of all requests so far."""
+    """A context manager. ``requests`` are the lines of all requests, ``heads`` their heads."""
 
     upstream: str
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
     url: str = ""
     _listener: socket.socket | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,7 +79,7 @@ class FaultyProxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def add(self, kind: str, match: str = "", **more: float) -> Fault:
+    def add(self, kind: str, match: str = "", **more: Any) -> Fault:
         """From now on this happens; returns it, with the count of its ``hits``."""
         fault = Fault(kind, match, **more)
         self.faults.append(fault)
@@ -98,7 +101,7 @@ class FaultyProxy:
 
     def _serve(self, client: socket.socket) -> None:
         place = urlsplit(self.upstream)
-        with client, socket.create_connection((place.hostname, place.port)) as server:  # type: ignore[arg-type]
+        with client, socket.create_connection((place.hostname or "", place.port or 80)) as server:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
@@ -119,6 +122,7 @@ class FaultyProxy:
         if not head:
             return False
         line = head.split(b"\r\n", 1)[0].decode("latin-1").rpartition(" ")[0]
+        self.heads.append(head)
         fault = self._fault_of(line)
         kind = fault.kind if fault else ""
         body = _body(asked, head)
@@ -127,6 +131,8 @@ class FaultyProxy:
         if fault and kind == "hang":
             self._ended.wait(fault.seconds)
             return False
+        if kind == "flip" and body:
+            body = body[:-1] + bytes([body[-1] ^ 1])
         if kind == "reset":
             _reset(client)
             return False
