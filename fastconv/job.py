@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
 from fastconv.errors import InputError
-from fastconv.remote.path import RemotePath, known_path
-from fastconv.remote.store import Extent, sized
+from fastconv.remote.path import Extent, RemotePath, known_path, sized
 from fastconv.whereabouts import whereabouts
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 
 from fastconv.errors import FastconvError
 from fastconv.job import Job, ShardTask
+from fastconv.remote.path import Extent
 from fastconv.remote.spool import BATCH_BYTES, BATCH_COUNT, Batch, Spool
-from fastconv.remote.store import Extent
 
 Rows = list[tuple[int, Extent]]
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastconv.remote.store import PIECE_BYTES, Extent, open_store
+from fastconv.remote.path import Extent
+from fastconv.remote.store import PIECE_BYTES, open_store
 from fastconv.shared import anonymous_file
 
 THREADS = 16

@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from fastconv.errors import UsageError
 from fastconv.remote.backends import connect, patience_seconds
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import SIZED, Extent, RemotePath, sized
 from fastconv.remote.refusals import refusal
 
 if TYPE_CHECKING:
@@ -26,19 +26,9 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 32  # requests in flight of one process
 PIECE_BYTES = 8 << 20  # the most that one request asks for
-SIZED = "bytes="  # no ETag begins so: it is quoted
 T = TypeVar("T")
 Names = list[str]
 Listing = list[tuple[str, int, str]]
-
-
-class Extent(NamedTuple):
-    """Bytes of an object: from ``start`` on, ``size`` of them, of this ``version`` of it."""
-
-    path: RemotePath
-    start: int
-    size: int
-    version: str
 
 
 class Store:
@@ -205,11 +195,6 @@ def read_extent(extent: Extent) -> bytes:
     starts = list(range(start, start + size, PIECE_BYTES))
     stops = [min(at + PIECE_BYTES, start + size) for at in starts]
     return b"".join(open_store(path).read_ranges(path.key, starts, stops, version))
-
-
-def sized(size: int) -> str:
-    """The version of an object of which nothing is known but how many bytes it has."""
-    return f"{SIZED}{size}"
 
 
 def _version(meta: Any) -> str:

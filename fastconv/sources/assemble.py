@@ -31,7 +31,7 @@ from fastconv.sources.fetched import on_disk
 from fastconv.sources.folders import list_folder
 from fastconv.sources.kinds import text
 from fastconv.sources.memory import boxes_read, listed
-from fastconv.sources.trees import is_folder
+from fastconv.sources.places import is_folder
 
 if TYPE_CHECKING:
     from fastconv.annotations.boxes import Boxes, Runner

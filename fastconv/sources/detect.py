@@ -11,7 +11,8 @@ from fastconv.errors import InputError, UsageError
 from fastconv.options import PARTS, SourceOptions, SourcePath, Split, clean_source
 from fastconv.remote.path import RemotePath
 from fastconv.sources.folders import looks_like_classes
-from fastconv.sources.trees import Tree, tree_of
+from fastconv.sources.places import tree_of
+from fastconv.sources.trees import Tree
 
 TRAIN_TAR = re.compile(r"(?!.*(bbox|box)).*train.*\.tar$", re.I)
 VALIDATION_TAR = re.compile(r"(?!.*(bbox|box)).*val.*\.tar$", re.I)

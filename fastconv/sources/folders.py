@@ -17,7 +17,8 @@ from fastconv.options import SourcePath
 from fastconv.remote.path import RemotePath
 from fastconv.sources.archives import list_archive
 from fastconv.sources.kinds import text
-from fastconv.sources.trees import Entries, Tree, tree_of
+from fastconv.sources.places import tree_of
+from fastconv.sources.trees import Entries, Tree
 
 ARCHIVES = 16  # of an object store, listed at once
 

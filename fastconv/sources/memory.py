@@ -21,7 +21,7 @@ from fastconv.names import Names
 from fastconv.options import SourcePath
 from fastconv.sources.fetched import named, on_disk
 from fastconv.sources.folders import list_archives
-from fastconv.sources.trees import is_folder
+from fastconv.sources.places import is_folder
 
 if TYPE_CHECKING:
     from fastconv.annotations.boxes import Boxes, Runner

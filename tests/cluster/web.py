@@ -30,7 +30,7 @@ class WebServer:
         self._thread.join()
         self._server.server_close()
 
-    def _handler(server) -> type[BaseHTTPRequestHandler]:  # type: ignore[no-untyped-def]
+    def _handler(server) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
