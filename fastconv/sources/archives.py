@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,8 @@ class Cut:
 # Lists the tar at [begin, end) of an archive, up to where it ends too early, if it does. Other
 # damage is an InputError, which names what is listed and the offset.
 Scanner = Callable[[int, int, str], tuple[Members, Cut | None]]
+# As the built-in map.
+Mapped = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 Answer = tuple[int, int, int, bytes, bytes, bytes, bytes, bytes]
 
 
@@ -126,25 +129,25 @@ def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS
         def scan(begin: int, end: int, what: str) -> tuple[Members, Cut | None]:
             return listed(_tar.scan(fd, begin, end, stop), end, what)
 
-        return list_members(path, os.fstat(fd).st_size, scan, stop, threads, use_cut)
+        # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
+        with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
+            try:
+                return list_members(path, os.fstat(fd).st_size, scan, pool.map, use_cut)
+            except BaseException:
+                stop[0] = 1
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         os.close(fd)
 
 
 def list_members(
-    path: SourcePath, end: int, scan: Scanner, stop: array[int], threads: int, use_cut: bool
+    path: SourcePath, end: int, scan: Scanner, mapped: Mapped, use_cut: bool
 ) -> Listing:
-    """As list_archive, of an archive of `end` bytes that ``scan`` lists. It is called in so many
-    threads at once, and ended by `stop` (an int), which becomes 1."""
-    # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
-    with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
-        try:
-            outer = pool.submit(scan, 0, end, str(path)).result()
-            listing, cuts, members = _list_members(path, end, scan, outer, pool)
-        except BaseException:
-            stop[0] = 1
-            pool.shutdown(cancel_futures=True)
-            raise
+    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``mapped`` calls functions
+    on other threads than this."""
+    (outer,) = mapped(lambda _: scan(0, end, str(path)), [0])
+    listing, cuts, members = _list_members(path, end, scan, outer, mapped)
     if not cuts:
         return listing
     first = cuts[0]
@@ -161,7 +164,7 @@ def _list_members(
     end: int,
     scan: Scanner,
     outer: tuple[Members, Cut | None],
-    pool: ThreadPoolExecutor,
+    mapped: Mapped,
 ) -> tuple[Listing, list[Cut], int]:
     """(the images, where the archive and those in it end too early, members that are whole)."""
     members, cut = outer
@@ -194,7 +197,7 @@ def _list_members(
         return _images(path, found, group, member), short, len(found.type)
 
     rest = members.rows(keep)
-    parts = list(pool.map(one, inner.values()))
+    parts = list(mapped(one, inner.values()))
     parts.append((_images(path, rest, None, ""), None, len(rest.type)))
     cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
     listing = Listing.joined([part for part, _, _ in parts])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from fastconv._members import is_image_name
 from fastconv.errors import InputError, UsageError
 from fastconv.options import SourcePath
 from fastconv.remote.path import RemotePath
 from fastconv.remote.store import Store, open_store
+from fastconv.remote.threads import heeding, on_threads
 from fastconv.sources.trees import Entries
 
 LISTINGS = 32  # at once: a page holds 1,000 names, and the next one is known only from it
@@ -55,7 +56,7 @@ class Bucket:
         if not path.key or (known is not None and path.name not in known.files):
             return None
         try:  # of those that are there, not every listing gives an ETag
-            return self.store.version(path.key)
+            return heeding(lambda: self.store.version(path.key))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -107,9 +108,7 @@ class Bucket:
 
     def look_below(self, path: SourcePath) -> None:
         """List all that is below a prefix, a folder of it on each of many threads."""
-        with ThreadPoolExecutor(LISTINGS, thread_name_prefix="fastconv-list") as pool:
-            for _ in pool.map(self._list, [_remote(path) / name for name in self.folders(path)]):
-                pass
+        on_threads(self._list, [_remote(path) / name for name in self.folders(path)], LISTINGS)
 
     def _list(self, path: RemotePath) -> None:
         try:
@@ -140,13 +139,8 @@ class Bucket:
                 f"by one, with --train, --validation and the like"
             )
         if path.key not in self._levels:
-            import obstore
-
             try:
-                told = self.store.attempt(
-                    path.key,
-                    lambda: obstore.list_with_delimiter(self.store.backend, path.key or None),
-                )
+                told = heeding(lambda: self._asked(path))
             except FileNotFoundError as error:
                 raise InputError(f"{path}: {error.strerror}") from None
             except OSError as error:
@@ -165,6 +159,13 @@ class Bucket:
             level.folders.sort()
             self._levels[path.key] = level
         return self._levels[path.key]
+
+    def _asked(self, path: RemotePath) -> Any:
+        import obstore
+
+        return self.store.attempt(
+            path.key, lambda: obstore.list_with_delimiter(self.store.backend, path.key or None)
+        )
 
 
 @lru_cache(maxsize=8)

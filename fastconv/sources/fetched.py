@@ -6,13 +6,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastconv.errors import FastconvError, InputError
 from fastconv.options import SourcePath
 from fastconv.remote.path import RemotePath
+from fastconv.remote.threads import heeding, on_threads
 
 THREADS = 32
 PIECE_BYTES = 8 << 20
@@ -48,14 +48,12 @@ def fetch(path: RemotePath, local: Path) -> None:
     bucket = Bucket.of(path)
     try:
         if bucket.head(path) is not None or path.is_read_only:
-            _fetch_file(path, local)
+            heeding(lambda: _fetch_file(path, local))
             return
         local.mkdir()
-        below = [key for key, _, _ in bucket.store.list(path.key)]
-        names = [key[len(path.key) + 1 :] for key in below]
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="fastconv-fetch") as pool:
-            for _ in pool.map(lambda name: _fetch_below(path, name, local), names):
-                pass
+        below = heeding(lambda: bucket.store.list(path.key))
+        names = [key[len(path.key) + 1 :] for key, _, _ in below]
+        on_threads(lambda name: _fetch_below(path, name, local), names, THREADS)
     except OSError as error:
         raise InputError(f"{path}: cannot be fetched: {error.strerror or error}") from None
 

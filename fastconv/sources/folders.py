@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from fastconv.errors import InputError
 from fastconv.names import Names
 from fastconv.options import SourcePath
 from fastconv.remote.path import RemotePath
+from fastconv.remote.threads import on_threads
 from fastconv.sources.archives import list_archive
 from fastconv.sources.kinds import text
 from fastconv.sources.places import tree_of
@@ -77,12 +77,7 @@ def list_archives(paths: list[SourcePath], use_cut: bool) -> Iterator[Listing]:
         assert isinstance(path, RemotePath)
         return list_remote_archive(path, use_cut, pace)
 
-    with ThreadPoolExecutor(ARCHIVES, thread_name_prefix="fastconv-archives") as pool:
-        try:
-            yield from pool.map(one, paths)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from on_threads(one, paths, ARCHIVES)
 
 
 def _images(tree: Tree, path: SourcePath, group: str | None = None) -> tuple[Listing, Entries]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from fastconv import _tar
 from fastconv.catalog import Listing
 from fastconv.errors import InputError
 from fastconv.remote.path import RemotePath
 from fastconv.remote.store import Store, open_store
+from fastconv.remote.threads import heeding, on_threads
 from fastconv.sources.archives import Cut, Members, list_members, listed, refuse_compressed
 from fastconv.sources.buckets import facts_of
 
@@ -101,7 +104,8 @@ def list_remote_archive(
     stop = array("i", [0])
     try:
         store = open_store(path)
-        refuse_compressed(store.read_range(path.key, 0, min(size, 2), version), path)
+        begin = heeding(lambda: store.read_range(path.key, 0, min(size, 2), version))
+        refuse_compressed(begin, path)
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -112,7 +116,14 @@ def list_remote_archive(
             raise unreadable(path, error) from None
         return listed(answer, end, what)
 
-    listing = list_members(path, size, scan, stop, CHAINS, use_cut)
+    def mapped(do: Callable[[int], Any], items: Iterable[int]) -> list[Any]:
+        return on_threads(do, items, CHAINS)
+
+    try:
+        listing = list_members(path, size, scan, mapped, use_cut)
+    except BaseException:
+        stop[0] = 1
+        raise
     places = tuple(replace(place, version=version) for place in listing.containers)
     return replace(listing, containers=places)
 
