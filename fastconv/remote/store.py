@@ -12,7 +12,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -144,6 +144,21 @@ class Store:
         )
         return sorted(name.rstrip("/").rpartition("/")[2] for name in told["common_prefixes"])
 
+    def children(self, prefix: str = "") -> tuple[Names, Names]:
+        """(names of what would be folders right below a prefix, names of objects there)."""
+        import obstore
+
+        told = self.attempt(
+            prefix, lambda: obstore.list_with_delimiter(self._store, prefix or None)
+        )
+        folders = (name.rstrip("/") for name in told["common_prefixes"])
+        keys = (meta["path"] for meta in told["objects"])
+        return _last_parts(folders), _last_parts(keys)
+
+    def each(self, do: Callable[[str], T], keys: Sequence[str]) -> Sequence[T]:
+        """``do`` of each key, CONCURRENCY of them at once; it must not use ``each`` itself."""
+        return tuple(_pool().map(do, keys))
+
     def put(self, key: str, data: bytes, *, create: bool = False) -> str:
         """Write an object, whole or not at all; its ETag. With ``create`` FileExistsError where
         there is one, of stores that heed it."""
@@ -165,6 +180,10 @@ class Store:
 
         for _ in _pool().map(one, keys):
             pass
+
+
+def _last_parts(keys: Iterable[str]) -> Names:
+    return sorted(key.rpartition("/")[2] for key in keys)
 
 
 class Ended(OSError):
