@@ -150,8 +150,8 @@ def clear_for(out: RemotePath, names: Iterable[str]) -> None:
     try:
         there = {key[begin:] for key, _, _ in store.list(out.key)}
         in_the_way = [name for name in names if name in there - ours]
-        if in_the_way or (not ours and there):
-            place = out / (in_the_way or sorted(there))[0]
+        if in_the_way:
+            place = out / in_the_way[0]
             raise OutputError(
                 f"{place}: is in the way, and no manifest says that fastconv wrote it; move it "
                 f"away, or choose another place with --out"

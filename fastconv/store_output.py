@@ -11,9 +11,10 @@ import crc32c
 from fastconv import store_journal as objects
 from fastconv.atomic import output_error
 from fastconv.layout import Layout
-from fastconv.manifest import RUNS
+from fastconv.manifest import OURS, RUNS
 from fastconv.past import Past, look_back
 from fastconv.preflight import Need
+from fastconv.remote.leftovers import abort_leftovers
 from fastconv.remote.path import RemotePath
 from fastconv.remote.store import open_store
 from fastconv.runs import runs_bytes, runs_of
@@ -98,8 +99,9 @@ class StoreOutput:
         objects.clear_for(self._place, names)
 
     def remove_unfinished(self) -> None:
-        """Lines of journals that no journal names. What an upload left that was killed is not to be
-        seen here; a lifecycle rule of the bucket's removes it."""
+        """Lines of journals that no journal names, and uploads that were neither finished nor
+        aborted."""
+        abort_leftovers(self._place, lambda name: bool(OURS.fullmatch(name)))
         try:
             objects.remove_segments(self._place, but=self._token)
         except OSError as error:
