@@ -19,6 +19,7 @@ from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError
 from fastconv.layout import DATA, INDEXES, NAME, VERSION
 from fastconv.regular import content
+from fastconv.remote.path import Place
 from fastconv.version import __version__
 
 FORMAT = 2
@@ -143,7 +144,7 @@ def kind_of(out: Path) -> str | None:
     return None
 
 
-def parse(path: Path, data: bytes, kind: str | None = None) -> dict[str, Any]:
+def parse(path: Place, data: bytes, kind: str | None = None) -> dict[str, Any]:
     """A manifest, or a journal's first line, of an output of this kind. OutputError where it is
     none of fastconv's, or of an output of another kind."""
     try:

@@ -88,10 +88,18 @@ def read_runs(out: Path) -> list[dict[str, Any]]:
     """The runs that `out` remembers, the first one first; none where the file is missing, cannot
     be read, or is not of this form. Nothing depends on it."""
     try:
-        told = json.loads(content(out / RUNS))
+        return runs_of(content(out / RUNS))
+    except OSError:
+        return []
+
+
+def runs_of(data: bytes) -> list[dict[str, Any]]:
+    """The same of what the file holds."""
+    try:
+        told = json.loads(data)
         if told["format"] == RUNS_FORMAT:
             return [run for run in told["runs"] if _is_whole(run)]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     return []
 
@@ -125,8 +133,12 @@ def _is_whole(run: Any) -> bool:
 
 
 def write_runs(out: Path, runs: list[dict[str, Any]]) -> None:
-    """Write runs.json whole, a line a run. Raises OutputError."""
+    """Write runs.json whole. Raises OutputError."""
+    write_file(out / RUNS, runs_bytes(runs), out / PARTIAL / RUNS)
+
+
+def runs_bytes(runs: list[dict[str, Any]]) -> bytes:
+    """What the file holds: a line a run, of the last ones."""
     lines = ",\n  ".join(json.dumps(run) for run in runs[-RUNS_MAX:])
     head = f'"format": {RUNS_FORMAT},\n "tool": {json.dumps(TOOL)}'
-    text = f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n'
-    write_file(out / RUNS, text.encode(), out / PARTIAL / RUNS)
+    return f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n'.encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import crc32c
@@ -14,11 +13,11 @@ from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.journal import labels_text
 from fastconv.layout import Layout
-from fastconv.options import PARTS, SourcePath, clean_source
+from fastconv.options import PARTS, clean_source
 from fastconv.outline import Outline
 from fastconv.past import NOTES
 from fastconv.prepare import Prepared
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import Place, RemotePath
 from fastconv.report import (
     ClassCounts,
     ImageNote,
@@ -99,7 +98,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
 
 
 def source_facts(
-    found: Found, fingerprint: str, more: dict[str, SourcePath | None] | None = None
+    found: Found, fingerprint: str, more: dict[str, Place | None] | None = None
 ) -> dict[str, Any]:
     """Where a job's source is, by its parts and by ``more`` of them, and what it holds."""
     return {
@@ -110,7 +109,7 @@ def source_facts(
     }
 
 
-def _source_file(path: SourcePath | None) -> dict[str, Any] | None:
+def _source_file(path: Place | None) -> dict[str, Any] | None:
     if path is None:
         return None
     if isinstance(path, RemotePath):
@@ -146,7 +145,7 @@ def make_report(
     places: Layout,
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
-    out: Path,
+    out: Place,
     workers: int,
 ) -> Report:
     repaired, skipped, splits = [], [], []

@@ -90,6 +90,30 @@ class _Profile:
         }
 
 
+def s3_client(path: RemotePath) -> Any:
+    """botocore's client of the same endpoint with the same credentials, for what obstore has no
+    words for. Raises what botocore raises, and OSError."""
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    config, _ = _s3(path)
+    settings: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20}
+    if "endpoint" in config:
+        settings["s3"] = {"addressing_style": "path"}
+    if _is_unsigned():
+        settings["signature_version"] = UNSIGNED
+    return _session().create_client(
+        "s3",
+        endpoint_url=config.get("endpoint"),
+        region_name=config.get("region"),
+        config=Config(retries={"mode": "standard", "total_max_attempts": 4}, **settings),
+    )
+
+
+def _is_unsigned() -> bool:
+    return os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true", "yes")
+
+
 def _s3(path: RemotePath) -> tuple[Any, Any]:
     """(settings, a provider of credentials or None where the environment has them)."""
     said = os.environ.get
@@ -103,7 +127,7 @@ def _s3(path: RemotePath) -> tuple[Any, Any]:
     region = said("AWS_REGION") or said("AWS_DEFAULT_REGION")
     provider = None
     has_keys = said("AWS_ACCESS_KEY_ID") and said("AWS_SECRET_ACCESS_KEY")
-    unsigned = (said("AWS_SKIP_SIGNATURE") or "").lower() in ("1", "true", "yes")
+    unsigned = _is_unsigned()
     if not (has_keys or unsigned) or not (endpoint and region):
         session = _session()
         profile = _asked(session.get_scoped_config, path)

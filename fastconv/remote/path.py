@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -48,6 +49,9 @@ class RemotePath:
     @property
     def is_read_only(self) -> bool:
         return self.scheme in READ_ONLY
+
+
+Place = Path | RemotePath
 
 
 def is_remote(value: Any) -> bool:

@@ -12,14 +12,14 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from fastconv.errors import UsageError
 from fastconv.remote.backends import connect, patience_seconds
 from fastconv.remote.path import SIZED, Extent, RemotePath, sized
 from fastconv.remote.refusals import refusal
+from fastconv.remote.threads import on_threads
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -141,10 +141,10 @@ class Store:
     ) -> list[bytes]:
         """Several ranges of one object, in their order, CONCURRENCY of them at once."""
         if len(starts) < 2:
-            pairs = zip(starts, stops, strict=True)
-            return [self.read_range(key, *pair, version) for pair in pairs]
-        many = len(starts)
-        return list(_pool().map(self.read_range, [key] * many, starts, stops, [version] * many))
+            each = zip(starts, stops, strict=True)
+            return [self.read_range(key, *pair, version) for pair in each]
+        pairs = list(zip(starts, stops, strict=True))
+        return on_threads(lambda pair: self.read_range(key, *pair, version), pairs, CONCURRENCY)
 
     def list(self, prefix: str = "") -> Listing:
         """(key, bytes, ETag) of every object below a prefix, which ends where a part of the key
@@ -166,6 +166,21 @@ class Store:
         )
         return sorted(name.rstrip("/").rpartition("/")[2] for name in told["common_prefixes"])
 
+    def children(self, prefix: str = "") -> tuple[Names, Names]:
+        """(names of what would be folders right below a prefix, names of objects there)."""
+        import obstore
+
+        told = self.attempt(
+            prefix, lambda: obstore.list_with_delimiter(self._store, prefix or None)
+        )
+        folders = (name.rstrip("/") for name in told["common_prefixes"])
+        keys = (meta["path"] for meta in told["objects"])
+        return _last_parts(folders), _last_parts(keys)
+
+    def each(self, do: Callable[[str], T], keys: Sequence[str]) -> Sequence[T]:
+        """``do`` of each key, CONCURRENCY of them at once."""
+        return on_threads(do, keys, CONCURRENCY)
+
     def put(self, key: str, data: bytes, *, create: bool = False) -> str:
         """Write an object, whole or not at all; its ETag. With ``create`` FileExistsError where
         there is one, of stores that heed it."""
@@ -185,8 +200,7 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 self.attempt(key, lambda: obstore.delete(self._store, key))
 
-        for _ in _pool().map(one, keys):
-            pass
+        on_threads(one, keys, CONCURRENCY)
 
 
 def read_extent(extent: Extent) -> bytes:
@@ -212,6 +226,10 @@ def _is_still(version: str, meta: Any) -> bool:
     )
 
 
+def _last_parts(keys: Iterable[str]) -> Names:
+    return sorted(key.rpartition("/")[2] for key in keys)
+
+
 class Ended(OSError):
     """An object that has not the bytes that were asked for."""
 
@@ -222,7 +240,6 @@ class EarlyEnd(Exception):
 
 _lock = threading.Lock()
 _stores: dict[tuple[str, str], Store] = {}
-_threads: ThreadPoolExecutor | None = None
 _process = 0
 
 
@@ -241,11 +258,3 @@ def open_store(path: RemotePath) -> Store:
         if key not in _stores:
             _stores[key] = Store(path)
         return _stores[key]
-
-
-def _pool() -> ThreadPoolExecutor:
-    global _threads
-    with _lock:
-        if _threads is None:
-            _threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="store")
-        return _threads

@@ -19,8 +19,8 @@ from fastconv._members import is_image_name
 from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
-from fastconv.options import SourcePath
 from fastconv.regular import regular
+from fastconv.remote.path import Place
 from fastconv.sources.kinds import text
 from fastconv.sources.published import size_beside_published
 
@@ -96,7 +96,7 @@ def listed(answer: Answer, end: int, what: str) -> tuple[Members, Cut | None]:
     )
 
 
-def refuse_compressed(begin: bytes, path: SourcePath) -> None:
+def refuse_compressed(begin: bytes, path: Place) -> None:
     """InputError for an archive that begins with these two bytes, if they say that it is packed."""
     name = COMPRESSED.get(begin)
     if name is not None:
@@ -141,9 +141,7 @@ def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS
         os.close(fd)
 
 
-def list_members(
-    path: SourcePath, end: int, scan: Scanner, mapped: Mapped, use_cut: bool
-) -> Listing:
+def list_members(path: Place, end: int, scan: Scanner, mapped: Mapped, use_cut: bool) -> Listing:
     """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``mapped`` calls functions
     on other threads than this."""
     (outer,) = mapped(lambda _: scan(0, end, str(path)), [0])
@@ -160,7 +158,7 @@ def list_members(
 
 
 def _list_members(
-    path: SourcePath,
+    path: Place,
     end: int,
     scan: Scanner,
     outer: tuple[Members, Cut | None],
@@ -207,7 +205,7 @@ def _list_members(
     return listing, cuts, sum(n for _, _, n in parts)
 
 
-def _cut_error(path: SourcePath, size: int, cut: Cut, members: int) -> InputError:
+def _cut_error(path: Place, size: int, cut: Cut, members: int) -> InputError:
     published = size_beside_published(path, size)
     return InputError(
         f"{cut.what}: {cut.reason}: header at offset {cut.at}{cut.around}; {members:,} members of "
@@ -251,7 +249,7 @@ def _clean(name: bytes, where: str) -> bytes:
     return b"/".join(parts)
 
 
-def _images(path: SourcePath, members: Members, group: str | None, inside: str) -> Listing:
+def _images(path: Place, members: Members, group: str | None, inside: str) -> Listing:
     """The images among a tar's members, a container for each folder of them. They are of the class
     `group`, or, where that is None, of those that the folders stand for."""
     where = f"{path}: {inside}" if inside else str(path)

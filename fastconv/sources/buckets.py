@@ -9,8 +9,7 @@ from typing import Any
 
 from fastconv._members import is_image_name
 from fastconv.errors import InputError, UsageError
-from fastconv.options import SourcePath
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import Place, RemotePath
 from fastconv.remote.store import Store, open_store
 from fastconv.remote.threads import heeding, on_threads
 from fastconv.sources.trees import Entries
@@ -41,7 +40,7 @@ class Bucket:
         """The one of a path; a new one for each job (see forget)."""
         return _bucket(path.scheme, path.bucket)
 
-    def must_exist(self, path: SourcePath, what: str = "") -> None:
+    def must_exist(self, path: Place, what: str = "") -> None:
         if not self.has(path):
             raise InputError(f"{path}: does not exist{what}")
 
@@ -62,27 +61,27 @@ class Bucket:
         except OSError as error:
             raise _unreadable(path, error) from None
 
-    def has(self, path: SourcePath) -> bool:
+    def has(self, path: Place) -> bool:
         remote = _remote(path)
         if remote.key and not remote.is_read_only and remote.parent.key in self._levels:
             above = self._levels[remote.parent.key]
             return remote.name in above.files or remote.name in above.folders
         return self.head(remote) is not None or self.is_folder(remote)
 
-    def is_folder(self, path: SourcePath) -> bool:
+    def is_folder(self, path: Place) -> bool:
         remote = _remote(path)
         if remote.is_read_only:
             return False
         level = self._level(remote)
         return not remote.key or bool(level.files or level.folders)
 
-    def files(self, path: SourcePath) -> list[str]:
+    def files(self, path: Place) -> list[str]:
         return sorted(self._level(_remote(path)).files)
 
-    def folders(self, path: SourcePath) -> list[str]:
+    def folders(self, path: Place) -> list[str]:
         return self._level(_remote(path)).folders
 
-    def entries(self, path: SourcePath) -> Entries:
+    def entries(self, path: Place) -> Entries:
         level, found = self._level(_remote(path)), Entries()
         for name in sorted(level.files):
             raw = name.encode("utf-8", "surrogateescape")
@@ -96,17 +95,17 @@ class Bucket:
         found.folders = sorted(name.encode("utf-8", "surrogateescape") for name in level.folders)
         return found
 
-    def holds_image(self, path: SourcePath) -> bool:
+    def holds_image(self, path: Place) -> bool:
         names = self._level(_remote(path)).files
         return any(is_image_name(name.encode("utf-8", "surrogateescape")) for name in names)
 
-    def identity(self, path: SourcePath) -> Hashable:
+    def identity(self, path: Place) -> Hashable:
         return path  # there are no links
 
-    def above(self, path: SourcePath) -> set[Hashable]:
+    def above(self, path: Place) -> set[Hashable]:
         return {path}
 
-    def look_below(self, path: SourcePath) -> None:
+    def look_below(self, path: Place) -> None:
         """List all that is below a prefix, a folder of it on each of many threads."""
         on_threads(self._list, [_remote(path) / name for name in self.folders(path)], LISTINGS)
 
@@ -190,7 +189,7 @@ def facts_of(path: RemotePath) -> tuple[int, str]:
     return found
 
 
-def _remote(path: SourcePath) -> RemotePath:
+def _remote(path: Place) -> RemotePath:
     assert isinstance(path, RemotePath)
     return path
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, replace
 
 from fastconv.errors import InputError, UsageError
-from fastconv.options import PARTS, SourceOptions, SourcePath, Split, clean_source
-from fastconv.remote.path import RemotePath
+from fastconv.options import PARTS, SourceOptions, Split, clean_source
+from fastconv.remote.path import Place, RemotePath
 from fastconv.sources.folders import looks_like_classes
 from fastconv.sources.places import tree_of
 from fastconv.sources.trees import Tree
@@ -34,14 +34,14 @@ class Found:
     """
 
     kind: str
-    train: SourcePath | None = None
-    validation: SourcePath | None = None
-    boxes: SourcePath | None = None
-    validation_labels: SourcePath | None = None
-    synsets: SourcePath | None = None
-    synset_text: SourcePath | None = None
+    train: Place | None = None
+    validation: Place | None = None
+    boxes: Place | None = None
+    validation_labels: Place | None = None
+    synsets: Place | None = None
+    synset_text: Place | None = None
 
-    def images_of(self, split: Split) -> SourcePath | None:
+    def images_of(self, split: Split) -> Place | None:
         return self.train if split == "train" else self.validation
 
 
@@ -81,7 +81,7 @@ def detect(options: SourceOptions) -> Found:
     return found
 
 
-def _look(tree: Tree, source: SourcePath, expect_more: bool) -> Found:
+def _look(tree: Tree, source: Place, expect_more: bool) -> Found:
     if not tree.is_folder(source):
         raise InputError(
             f"{source}: SOURCE is a folder; name a single archive with --train or --validation"
@@ -126,12 +126,12 @@ def _look(tree: Tree, source: SourcePath, expect_more: bool) -> Found:
     )
 
 
-def _own_synsets(tree: Tree, source: SourcePath) -> SourcePath | None:
+def _own_synsets(tree: Tree, source: Place) -> Place | None:
     beside = tree.has(source / OWN_MANIFEST)
     return _named(tree, source, (OWN_SYNSETS,)) if beside else None
 
 
-def _kaggle(tree: Tree, source: SourcePath) -> Found | None:
+def _kaggle(tree: Tree, source: Place) -> Found | None:
     for base in (source / "ILSVRC", source):
         data = base / "Data" / "CLS-LOC"
         if not tree.is_folder(data):
@@ -156,11 +156,11 @@ def _kaggle(tree: Tree, source: SourcePath) -> Found | None:
     return None
 
 
-def _named(tree: Tree, folder: SourcePath, names: tuple[str, ...]) -> SourcePath | None:
+def _named(tree: Tree, folder: Place, names: tuple[str, ...]) -> Place | None:
     return next((folder / name for name in names if tree.has(folder / name)), None)
 
 
-def _only(folder: SourcePath, names: list[str], option: str) -> SourcePath | None:
+def _only(folder: Place, names: list[str], option: str) -> Place | None:
     if len(names) > 1:
         raise InputError(
             f"{folder}: {len(names)} archives could be meant: {', '.join(names)}; "

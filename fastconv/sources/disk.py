@@ -9,14 +9,14 @@ from pathlib import Path
 
 from fastconv._members import is_image_name
 from fastconv.errors import InputError
-from fastconv.options import SourcePath
+from fastconv.remote.path import Place
 from fastconv.sources.trees import Entries
 
 
 class Disk:
     """The file system. Links are followed."""
 
-    def must_exist(self, path: SourcePath, what: str = "") -> None:
+    def must_exist(self, path: Place, what: str = "") -> None:
         try:
             _on_disk(path).stat()
         except FileNotFoundError:
@@ -24,22 +24,22 @@ class Disk:
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}{what}") from None
 
-    def is_folder(self, path: SourcePath) -> bool:
+    def is_folder(self, path: Place) -> bool:
         return _on_disk(path).is_dir()
 
-    def look_below(self, path: SourcePath) -> None:
+    def look_below(self, path: Place) -> None:
         pass
 
-    def has(self, path: SourcePath) -> bool:
+    def has(self, path: Place) -> bool:
         return _on_disk(path).exists()
 
-    def files(self, path: SourcePath) -> list[str]:
+    def files(self, path: Place) -> list[str]:
         return [entry.name for entry in _children(_on_disk(path)) if entry.is_file()]
 
-    def folders(self, path: SourcePath) -> list[str]:
+    def folders(self, path: Place) -> list[str]:
         return [entry.name for entry in _children(_on_disk(path)) if entry.is_dir()]
 
-    def entries(self, path: SourcePath) -> Entries:
+    def entries(self, path: Place) -> Entries:
         found = Entries()
         images = []
         try:
@@ -68,7 +68,7 @@ class Disk:
             raise InputError(f"{where}: cannot be read: {error.strerror}") from None
         return _sorted(found, images)
 
-    def holds_image(self, path: SourcePath) -> bool:
+    def holds_image(self, path: Place) -> bool:
         try:
             with os.scandir(os.fsencode(_on_disk(path))) as entries:
                 return any(is_image_name(entry.name) for entry in entries)
@@ -76,19 +76,19 @@ class Disk:
             where = os.fsdecode(error.filename or _on_disk(path))
             raise InputError(f"{where}: cannot be read: {error.strerror}") from None
 
-    def identity(self, path: SourcePath) -> Hashable:
+    def identity(self, path: Place) -> Hashable:
         try:
             status = _on_disk(path).stat()
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         return status.st_dev, status.st_ino
 
-    def above(self, path: SourcePath) -> set[Hashable]:
+    def above(self, path: Place) -> set[Hashable]:
         real = _on_disk(path).resolve()
         return {(s.st_dev, s.st_ino) for s in map(os.stat, [real, *real.parents])}
 
 
-def _on_disk(path: SourcePath) -> Path:
+def _on_disk(path: Place) -> Path:
     assert isinstance(path, Path)
     return path
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastconv.errors import FastconvError, InputError
-from fastconv.options import SourcePath
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import Place, RemotePath
 from fastconv.remote.threads import heeding, on_threads
 
 THREADS = 32
@@ -19,7 +18,7 @@ PIECE_BYTES = 8 << 20
 
 
 @contextmanager
-def on_disk(path: SourcePath) -> Iterator[Path]:
+def on_disk(path: Place) -> Iterator[Path]:
     """The part as a file or folder on disk, until the block ends. An error raised in it tells of
     the URL. Raises InputError for what cannot be fetched, or has no room on disk."""
     if isinstance(path, Path):
@@ -36,7 +35,7 @@ def on_disk(path: SourcePath) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def named(text: str, local: Path, path: SourcePath) -> str:
+def named(text: str, local: Path, path: Place) -> str:
     """Words about a part as it lies on disk, with its URL in the place of that path."""
     return text.replace(str(local), str(path))
 

@@ -12,8 +12,7 @@ import numpy as np
 from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
-from fastconv.options import SourcePath
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import Place, RemotePath
 from fastconv.remote.threads import on_threads
 from fastconv.sources.archives import list_archive
 from fastconv.sources.kinds import text
@@ -23,7 +22,7 @@ from fastconv.sources.trees import Entries, Tree
 ARCHIVES = 16  # of an object store, listed at once
 
 
-def list_folder(path: SourcePath, use_cut: bool = False) -> Listing:
+def list_folder(path: Place, use_cut: bool = False) -> Listing:
     """The images below a folder. Each folder right below it is a class, named for it; images of
     deeper folders belong to the same class; images in `path` itself have no class.
 
@@ -63,7 +62,7 @@ def list_folder(path: SourcePath, use_cut: bool = False) -> Listing:
     return joined
 
 
-def list_archives(paths: list[SourcePath], use_cut: bool) -> Iterator[Listing]:
+def list_archives(paths: list[Place], use_cut: bool) -> Iterator[Listing]:
     """What each of these archives holds, in their order; those of an object store are listed
     several at once."""
     if not any(isinstance(path, RemotePath) for path in paths):
@@ -73,14 +72,14 @@ def list_archives(paths: list[SourcePath], use_cut: bool) -> Iterator[Listing]:
 
     pace = Pace()
 
-    def one(path: SourcePath) -> Listing:
+    def one(path: Place) -> Listing:
         assert isinstance(path, RemotePath)
         return list_remote_archive(path, use_cut, pace)
 
     yield from on_threads(one, paths, ARCHIVES)
 
 
-def _images(tree: Tree, path: SourcePath, group: str | None = None) -> tuple[Listing, Entries]:
+def _images(tree: Tree, path: Place, group: str | None = None) -> tuple[Listing, Entries]:
     """The images right in a folder, and what else is in it."""
     entries = tree.entries(path)
     listing = Listing(
@@ -93,7 +92,7 @@ def _images(tree: Tree, path: SourcePath, group: str | None = None) -> tuple[Lis
     return listing, entries
 
 
-def _class_folder(tree: Tree, path: SourcePath, group: str, above: set[Hashable]) -> Listing:
+def _class_folder(tree: Tree, path: Place, group: str, above: set[Hashable]) -> Listing:
     """A class's images. Raises InputError where a link leads to one of the folders `above`, by
     which all other classes' images would be of this one."""
     parts, strays = [], 0
@@ -121,6 +120,6 @@ def _class_folder(tree: Tree, path: SourcePath, group: str, above: set[Hashable]
     return joined
 
 
-def looks_like_classes(tree: Tree, path: SourcePath) -> bool:
+def looks_like_classes(tree: Tree, path: Place) -> bool:
     """Whether a folder holds class folders or class archives: is there an image one level down?"""
     return any(tree.holds_image(path / name) for name in tree.folders(path))

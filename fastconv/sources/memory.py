@@ -18,7 +18,7 @@ from fastconv.cache import VERSION as CACHE_VERSION
 from fastconv.cache import Arrays, remembered, remembered_as
 from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.names import Names
-from fastconv.options import SourcePath
+from fastconv.remote.path import Place
 from fastconv.sources.fetched import named, on_disk
 from fastconv.sources.folders import list_archives
 from fastconv.sources.places import is_folder
@@ -46,7 +46,7 @@ def _unpack_names(prefix: str, arrays: Arrays) -> Names:
 
 
 def _remembered(
-    path: SourcePath,
+    path: Place,
     key: str,
     find_out: Callable[[], Arrays],
     still_holds: Callable[[Path, Arrays], bool] | None = None,
@@ -61,7 +61,7 @@ def _remembered(
     return remembered_as(str(path), key, lambda: identity, find_out, lambda _arrays: True)
 
 
-def listed(path: SourcePath, use_cut: bool = False) -> Listing:
+def listed(path: Place, use_cut: bool = False) -> Listing:
     """What an archive holds, remembered. The headers of a few members of one on disk are read
     again, so that an archive that was written anew with the old one's size and times is noticed."""
 
@@ -113,7 +113,7 @@ def _headers_hold(path: Path, arrays: Arrays) -> bool:
     return True
 
 
-def boxes_read(path: SourcePath, synsets: frozenset[str], run: Runner | None) -> Boxes:
+def boxes_read(path: Place, synsets: frozenset[str], run: Runner | None) -> Boxes:
     """read_boxes, remembered where `path` is a file."""
     from fastconv.annotations.boxes import Boxes, read_boxes  # not needed where there are none
 

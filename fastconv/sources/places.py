@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fastconv.options import SourcePath
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import Place, RemotePath
 from fastconv.sources.disk import Disk
 from fastconv.sources.trees import Tree
 
 
-def tree_of(path: SourcePath) -> Tree:
+def tree_of(path: Place) -> Tree:
     """What looks at this path. Raises UsageError where what reads an object store is missing, and
     InputError where the store refuses it."""
     if isinstance(path, RemotePath):
@@ -18,6 +17,6 @@ def tree_of(path: SourcePath) -> Tree:
     return Disk()
 
 
-def is_folder(path: SourcePath) -> bool:
+def is_folder(path: Place) -> bool:
     """Whether it is a folder, wherever it is."""
     return tree_of(path).is_folder(path)

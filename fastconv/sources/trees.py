@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fastconv.options import SourcePath
+from fastconv.remote.path import Place
 
 
 @dataclass(slots=True)
@@ -24,30 +24,30 @@ class Entries:
 class Tree(Protocol):
     """Where folders are. What cannot be read is an InputError that names it."""
 
-    def must_exist(self, path: SourcePath, what: str = "") -> None:
+    def must_exist(self, path: Place, what: str = "") -> None:
         """InputError, which ends in `what`, where there is nothing."""
 
-    def is_folder(self, path: SourcePath) -> bool: ...
+    def is_folder(self, path: Place) -> bool: ...
 
-    def look_below(self, path: SourcePath) -> None:
+    def look_below(self, path: Place) -> None:
         """Told before all that is below a folder will be asked for."""
 
-    def files(self, path: SourcePath) -> list[str]:
+    def files(self, path: Place) -> list[str]:
         """Names of a folder's files, hidden ones left out, sorted."""
 
-    def folders(self, path: SourcePath) -> list[str]:
+    def folders(self, path: Place) -> list[str]:
         """The same of folders."""
 
-    def has(self, path: SourcePath) -> bool:
+    def has(self, path: Place) -> bool:
         """Whether there is a file or a folder."""
 
-    def entries(self, path: SourcePath) -> Entries: ...
+    def entries(self, path: Place) -> Entries: ...
 
-    def holds_image(self, path: SourcePath) -> bool:
+    def holds_image(self, path: Place) -> bool:
         """Whether an image, by its name, lies right in a folder."""
 
-    def identity(self, path: SourcePath) -> Hashable:
+    def identity(self, path: Place) -> Hashable:
         """What is the same for a folder and a link to it."""
 
-    def above(self, path: SourcePath) -> set[Hashable]:
+    def above(self, path: Place) -> set[Hashable]:
         """The same of a folder and all that it is in."""
