@@ -11,7 +11,7 @@ import tarfile
 import threading
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,11 @@ def test_a_listing_by_ranges_is_that_of_the_file(store: FakeStore, tmp_path: Pat
         os.truncate(tmp_path / "archive.tar", stop)
         store.objects[PLACE.key] = data[:stop]
         messages = []
-        for lists in (
+        ways: list[Callable[[], object]] = [
             lambda: archives.list_archive(tmp_path / "archive.tar"),
             lambda: list_remote_archive(PLACE),
-        ):
+        ]
+        for lists in ways:
             with pytest.raises(InputError) as caught:
                 lists()
             messages.append(str(caught.value))
