@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +15,12 @@ from fastconv._members import is_image_name
 from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
-from fastconv.sources.archives import list_archive
+from fastconv.sources.archives import list_archives
 from fastconv.sources.kinds import text
+
+# A file's status is a wait where a file system is far away, and waits overlap; on a local disk
+# threads gain nothing, as most of the time one of them has the interpreter.
+FOLDER_THREADS = 8
 
 
 def list_folder(path: Path, use_cut: bool = False) -> Listing:
@@ -30,8 +36,8 @@ def list_folder(path: Path, use_cut: bool = False) -> Listing:
     above = {(status.st_dev, status.st_ino) for status in map(os.stat, _upwards(path))}
     parts = [here] if len(here) else []
     empty = 0
-    for folder in folders:
-        listing = _class_folder(path / os.fsdecode(folder), text(folder), above)
+    found = _class_folders([path / os.fsdecode(folder) for folder in folders], above)
+    for folder, listing in zip(folders, found, strict=True):
         if len(listing) and folder + b".tar" in archives:
             raise InputError(
                 f"{path / os.fsdecode(folder)}: stands beside an archive of its name, so that its "
@@ -39,9 +45,8 @@ def list_folder(path: Path, use_cut: bool = False) -> Listing:
             )
         empty += not len(listing)
         parts.append(listing)
-    for archive in archives:
-        name = os.fsdecode(archive)
-        listing = list_archive(path / name, use_cut)
+    found = list_archives([path / os.fsdecode(archive) for archive in archives], use_cut)
+    for archive, listing in zip(archives, found, strict=True):
         group = text(archive)[: -len(".tar")]
         containers = tuple(replace(place, group=group) for place in listing.containers)
         parts.append(replace(listing, containers=containers))
@@ -98,9 +103,21 @@ def _upwards(path: Path) -> list[Path]:
     return [real, *real.parents]
 
 
-def _class_folder(path: Path, group: str, above: set[tuple[int, int]]) -> Listing:
-    """A class's images. Raises InputError where a link leads to one of the folders `above`, by
-    which all other classes' images would be of this one."""
+def _class_folders(paths: list[Path], above: set[tuple[int, int]]) -> Iterator[Listing]:
+    """Each class's images, in order; several folders are read at once, for on a file system that
+    is far away each file's status is a wait."""
+    with ThreadPoolExecutor(FOLDER_THREADS, thread_name_prefix="fastconv-list") as pool:
+        try:
+            yield from pool.map(lambda path: _class_folder(path, above), paths)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _class_folder(path: Path, above: set[tuple[int, int]]) -> Listing:
+    """A class's images; the folder is named for it. Raises InputError where a link leads to one of
+    the folders `above`, by which all other classes' images would be of this one."""
+    group = text(os.fsencode(path.name))
     parts, strays = [], 0
     seen: set[tuple[int, int]] = set()
     todo = [path]
