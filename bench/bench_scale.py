@@ -32,27 +32,25 @@ def command(name: str, made: Simulated) -> Command:
     return Command(name, (sys.executable, "-m", "bench.planned", str(made.path), "--accounts"))
 
 
-def seconds_of(run: Run, steps: tuple[str, ...] | None = None) -> float:
-    taken: dict[str, float] = run.printed["steps"]
+def seconds_of(run: Run, steps: tuple[str, ...] | None = None, kind: str = "steps") -> float:
+    taken: dict[str, float] = run.printed[kind]
     return sum(taken[step] for step in steps or tuple(taken))
 
 
 def growth(runs: list[Run]) -> dict[str, dict[str, float]]:
     """How many times as long an image takes in the larger dataset, by what is counted."""
 
-    def an_image(steps: tuple[str, ...] | None) -> dict[str, float] | None:
+    def an_image(steps: tuple[str, ...] | None, kind: str) -> dict[str, float] | None:
         def each(run: Run) -> float:
-            return seconds_of(run, steps) / float(run.printed["images"])
+            return seconds_of(run, steps, kind) / float(run.printed["images"])
 
         return ratio(runs, LARGE, SMALL, each)
 
-    def processor(run: Run) -> float:
-        return run.cpu_seconds / float(run.printed["images"])
-
     found = {
-        "planning": an_image(PLANNING),
-        "all of it": an_image(None),
-        "processor time of all of it": ratio(runs, LARGE, SMALL, processor),
+        "planning": an_image(PLANNING, "steps"),
+        "planning, processor time": an_image(PLANNING, "cpu_steps"),
+        "all of it": an_image(None, "steps"),
+        "all of it, processor time": an_image(None, "cpu_steps"),
     }
     return {name: value for name, value in found.items() if value is not None}
 

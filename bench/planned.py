@@ -20,18 +20,21 @@ from typing import Any
 
 
 class Steps:
-    """Seconds and peaks by step. The kernel's high-water mark is set back before each."""
+    """Seconds, those of processors, and peaks by step. The kernel's high-water mark is set back
+    before each."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu_seconds: dict[str, float] = {}
         self.peaks: dict[str, int] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         yield
         self.seconds[name] = time.perf_counter() - began
+        self.cpu_seconds[name] = time.process_time() - spent
         status = Path("/proc/self/status").read_text(encoding="ascii")
         self.peaks[name] = 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
@@ -87,6 +90,7 @@ def planned(source: str, out: str, accounts: bool) -> dict[str, Any]:
         **found,
         "phases": watch.phases,
         "steps": steps.seconds,
+        "cpu_steps": steps.cpu_seconds,
         "peaks": steps.peaks,
     }
 

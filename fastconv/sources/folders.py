@@ -20,7 +20,7 @@ from fastconv.sources.kinds import text
 
 # A file's status is a wait where a file system is far away, and waits overlap; on a local disk
 # threads gain nothing, as most of the time one of them has the interpreter.
-FOLDER_THREADS = 8
+FOLDER_THREADS = 16
 
 
 def list_folder(path: Path, use_cut: bool = False) -> Listing:
