@@ -1,5 +1,5 @@
-"""What docs/clusters.md has people submit, as far as it can be checked without a queue; and the model
-of a cluster."""
+"""What docs/clusters.md has people submit, as far as it can be checked without a queue; the model
+of a cluster; and the data of which only headers are there."""
 
 from __future__ import annotations
 

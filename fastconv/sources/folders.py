@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastconv import _members
 from fastconv._members import is_image_name
 from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
@@ -18,8 +18,7 @@ from fastconv.names import Names
 from fastconv.sources.archives import list_archives
 from fastconv.sources.kinds import text
 
-# A file's status is a wait where a file system is far away, and waits overlap; on a local disk
-# threads gain nothing, as most of the time one of them has the interpreter.
+# A file's status is a wait where a file system is far away, and waits overlap.
 FOLDER_THREADS = 16
 
 
@@ -62,37 +61,23 @@ def list_folder(path: Path, use_cut: bool = False) -> Listing:
 
 def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes], list[bytes], int]:
     """(images of one folder, names of its folders, of its tars, how many strays), sorted."""
-    names, sizes, folders, archives, strays = [], [], [], [], 0
     try:
-        with os.scandir(os.fsencode(path)) as entries:
-            for entry in entries:
-                if entry.name.startswith(b"."):
-                    continue
-                if entry.is_dir():
-                    folders.append(entry.name)
-                elif is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
-                    status = entry.stat()  # of a link to nothing: an error
-                    if not stat.S_ISREG(status.st_mode):
-                        raise InputError(
-                            f"{os.fsdecode(entry.path)}: is a link to no regular file; remove it"
-                        )
-                    names.append(entry.name)
-                    sizes.append(status.st_size)
-                elif entry.name.lower().endswith(b".tar"):
-                    archives.append(entry.name)
-                else:
-                    if entry.is_symlink():
-                        entry.stat()  # a class's folder may have been behind it
-                    strays += 1
+        blob, ends, sizes, folders, archives, strays, odd = _members.entries(os.fsencode(path))
     except OSError as error:
-        where = os.fsdecode(error.filename) if error.filename else path
+        where = os.fsdecode(error.filename)
         raise InputError(f"{where}: cannot be read: {error.strerror}") from None
+    if odd is not None:
+        raise InputError(f"{path / os.fsdecode(odd)}: is a link to no regular file; remove it")
+    size = np.frombuffer(sizes, np.int64)
     listing = Listing(
         (Container(text(os.fsencode(path)), True, "", group),),
-        np.zeros(len(names), np.int32),
-        np.zeros(len(names), np.int64),
-        np.array(sizes, np.int64),
-        Names.of(names),
+        np.zeros(len(size), np.int32),
+        np.zeros(len(size), np.int64),
+        size,
+        Names(
+            np.frombuffer(blob, np.uint8),
+            np.concatenate([np.zeros(1, np.int64), np.frombuffer(ends, np.int64)]),
+        ),
     )
     return listing, sorted(folders), sorted(archives), strays
 
