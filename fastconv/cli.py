@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
 import click
@@ -96,13 +96,12 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **gi
     SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
     validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes.
     """
+    from fastconv.engine import LocalEngine
     from fastconv.options import Options
-    from fastconv.recruits import Recruits
-    from fastconv.workers import started_ahead
 
     options = Options(space_check=not no_space_check, **given)
     # Processes start while this one loads NumPy and lists the source.
-    with Recruits() if dry_run else started_ahead(options.workers) as recruits:
+    with nullcontext() if dry_run else LocalEngine(options.workers) as engine:
         from fastconv.conversion import carry_out
         from fastconv.display import display_for
         from fastconv.prepare import prepare
@@ -122,9 +121,9 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **gi
             if not quiet:
                 say(status, source_lines(prepared.dataset, prepared.checked))
                 say(status, [] if dry_run else warning_lines(prepared))
-            if not dry_run:
-                report = carry_out(prepared, watch, recruits)
-    if dry_run:
+            if engine is not None:
+                report = carry_out(prepared, watch, engine)
+    if engine is None:
         table, lines = plan_table(prepared)
         outcome(plan_dict(prepared), lines, quiet, as_json, table)
         return 0

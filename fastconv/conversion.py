@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastconv import manifest as files
-from fastconv.beside import asked_metadata, beside, file_names, not_as_written, with_checksums
+from fastconv.beside import asked_metadata, beside, file_names, with_checksums
+from fastconv.engine import Engine, LocalEngine
 from fastconv.errors import OutputError
-from fastconv.job import ShardResult, ShardTask, shard_tasks
-from fastconv.journal import Journal
+from fastconv.job import ShardResult, ShardTask
 from fastconv.options import Options
-from fastconv.past import Past, look_back, what_is_amiss
-from fastconv.preflight import check_space, need_of
+from fastconv.outline import Outline
+from fastconv.output import Output, output_of
+from fastconv.past import Past
+from fastconv.preflight import Need, need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
-from fastconv.recruits import Recruits
 from fastconv.report import ClassCounts, Report
-from fastconv.runs import Samples, read_runs, run_facts, write_runs
+from fastconv.runs import Samples, run_facts
 from fastconv.summary import (
     class_counts,
     facts,
@@ -28,8 +29,6 @@ from fastconv.summary import (
     make_report,
     result_of,
 )
-from fastconv.workers import started_ahead, usable_cores
-from fastconv.writing import write_shards
 
 
 def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
@@ -44,51 +43,65 @@ def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
     them), and KeyboardInterrupt. Then no shard that is not whole has its final name.
     """
     watch = Watch(on_progress)
-    with started_ahead(options.workers) as recruits:
-        return carry_out(prepare(options, watch), watch, recruits)
+    with LocalEngine(options.workers) as engine:
+        return carry_out(prepare(options, watch), watch, engine)
 
 
-def carry_out(prepared: Prepared, watch: Watch, recruits: Recruits) -> Report:
+def carry_out(prepared: Prepared, watch: Watch, engine: Engine) -> Report:
     """The writing part of convert."""
-    tasks = shard_tasks(list(prepared.plans))
-    with files.locked(prepared.options.out_path):
-        report = _carry_out(prepared, tasks, facts(prepared), watch, recruits)
+    options = prepared.options
+    header = facts(prepared)
+
+    def need(done: Collection[str]) -> Need:
+        return need_of(prepared.plans, options.recipe, done, options.places.compressed)
+
+    def write(tasks: list[ShardTask], samples: Samples) -> Iterator[ShardResult]:
+        return engine.write(prepared, header, tasks, watch, samples)
+
+    work = Work(options, Outline.of(prepared), header, need, engine.workers_for, write)
+    return work_through(work, output_of(options.out_path), watch)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job that is planned. ``header``: what its manifest says before anything is written;
+    ``need(done)``: what the shards take that are not among these names; ``workers_for(shards)``:
+    how many workers are at work on so many; ``write(tasks, samples)`` has shards written."""
+
+    options: Options
+    outline: Outline
+    header: dict[str, Any]
+    need: Callable[[Collection[str]], Need]
+    workers_for: Callable[[int], int]
+    write: Callable[[list[ShardTask], Samples], Iterator[ShardResult]]
+
+
+def work_through(work: Work, output: Output, watch: Watch) -> Report:
+    """Do what of a job is not done, and write its manifest."""
+    with output.locked():
+        report = _work_through(work, output, watch)
     return replace(report, seconds=watch.seconds, phases=watch.phases)
 
 
-def _carry_out(
-    prepared: Prepared,
-    tasks: list[ShardTask],
-    header: dict[str, Any],
-    watch: Watch,
-    recruits: Recruits,
-) -> Report:
-    options, out = prepared.options, prepared.options.out_path
-    past = None if options.overwrite else look_back(out, header, options.resume)
-    labels = prepared.dataset.classes.names
-    header["metadata"] = asked_metadata(options.places, past.facts if past else {})
-    header["files"] = [
-        *(path for task in tasks for path in options.places.files(task.name)),
-        files.RUNS,
-        *file_names(header),
-        files.MANIFEST,
-    ]
-    kept, rewritten = _kept(out, past, tasks, options)
+def _work_through(work: Work, output: Output, watch: Watch) -> Report:
+    options, outline, places = work.options, work.outline, work.options.places
+    tasks = outline.tasks
+    past = None if options.overwrite else output.look_back(work.header, options.resume)
+    header = header_of(work, past, tasks)
+    kept, rewritten = _kept(output, past, tasks, options)
     todo = [task for task in tasks if task.name not in kept]
-    workers = min(options.workers or usable_cores(), len(todo))
+    workers = work.workers_for(len(todo))
     if options.space_check and todo:  # before an old output makes way for one that does not fit
         if past:
-            files.make_room(out)
-        need = need_of(prepared.plans, options.recipe, kept.keys(), options.places.compressed)
-        freed = files.removable(out) if options.overwrite else (0, 0)
-        check_space(out, need.bytes, need.files, need.exact, freed)
+            output.remove_unfinished()
+        output.check_space(work.need(kept.keys()), options.overwrite)
     if options.overwrite:
-        files.clear_for(out, header["files"])
+        output.clear_for(header["files"])
 
     def account(results: dict[str, ShardResult]) -> tuple[Report, dict[str, ClassCounts]]:
         in_order = [results[task.name] for task in tasks]
-        counts = class_counts(prepared, in_order)
-        report = make_report(prepared, in_order, counts, out, workers)
+        counts = class_counts(outline, in_order)
+        report = make_report(outline, places, in_order, counts, output.place, workers)
         return replace(
             report,
             kept_shards=len(kept),
@@ -98,34 +111,34 @@ def _carry_out(
         ), counts
 
     if past and past.is_finished and not todo:
-        amiss = not_as_written(out, beside(past.facts, labels))
+        amiss = output.not_as_written(beside(past.facts, outline.classes))
         if not amiss:
             return account(kept)[0]
         rewritten = (*rewritten, *((name, "is not as it was written") for name in amiss))
-    runs = read_runs(out) if past else []
+    runs = output.read_runs() if past else []
     samples = Samples(watch)
-    journal = Journal(
-        out, options.places.folders, header, [journal_line(result) for result in kept.values()]
+    journal = output.journal(
+        places.folders, header, [journal_line(result) for result in kept.values()]
     )
     results = dict(kept)
 
     def note_run(finished: bool) -> None:
         done = len(results) - len(kept)
         this = run_facts(watch, samples, finished, workers, done, len(kept))
-        write_runs(out, [*runs, this])
+        output.write_runs([*runs, this])
 
     try:
         watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
         if todo:
-            for result in write_shards(prepared, out, todo, workers, watch, recruits, samples):
+            for result in work.write(todo, samples):
                 results[result.task.name] = result
                 journal.add(journal_line(result))
         watch.phase("finishing")
         report, counts = account(results)
         in_order = [results[task.name] for task in tasks]
         note_run(finished=True)
-        manifest = make_manifest(prepared, header, report, in_order, counts)
-        others = beside(manifest, labels)
+        manifest = make_manifest(header, report, in_order, counts)
+        others = beside(manifest, outline.classes)
         journal.finish(with_checksums(manifest, others), others)
         watch.phase("done")
     except BaseException:
@@ -135,13 +148,27 @@ def _carry_out(
         raise
     finally:
         journal.close()
-        with suppress(OSError):  # whatever ended the job is the error to report
-            files.remove_partial(out)
+        with suppress(OSError, OutputError):  # whatever ended the job is the error to report
+            output.remove_unfinished()
     return report
 
 
+def header_of(work: Work, past: Past | None, tasks: list[ShardTask]) -> dict[str, Any]:
+    """A manifest's beginning, with the files that the job may write."""
+    places = work.options.places
+    header = dict(work.header)
+    header["metadata"] = asked_metadata(places, past.facts if past else {})
+    header["files"] = [
+        *(path for task in tasks for path in places.files(task.name)),
+        files.RUNS,
+        *file_names(header),
+        files.MANIFEST,
+    ]
+    return header
+
+
 def _kept(
-    out: Path, past: Past | None, tasks: list[ShardTask], options: Options
+    output: Output, past: Past | None, tasks: list[ShardTask], options: Options
 ) -> tuple[dict[str, ShardResult], tuple[tuple[str, str], ...]]:
     """(the shards that need not be written again, those that must be although they were done, with
     the reasons)."""
@@ -150,7 +177,7 @@ def _kept(
         line = past.shards.get(task.name) if past else None
         if line is None:
             continue
-        reason = what_is_amiss(out, options.places, line)
+        reason = output.what_is_amiss(options.places, line)
         if not reason and line["skipped"] and options.on_error != "skip":
             reason = "has images skipped, which --on-error stop does not allow"
         if reason:

@@ -58,6 +58,7 @@ def share_plans(
     entries: list[bytes],
     extras: list[Names] | None = None,
     more: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> int:
     """Put the plans of all splits, one behind the other, into a segment (see fastconv.shared).
 
@@ -65,7 +66,8 @@ def share_plans(
     touches only what it is writing. ``keys``: the schema's features (records.loop_keys).
     ``entries`` are the classes' (records.class_entries), and behind them, where there are twice as
     many, those of their grayscale images. ``extras``: of each plan further entries, one a row of
-    its catalog; ``more``: further arrays by name. Returns the segment's file descriptor.
+    its catalog; ``more``: further arrays by name, and ``facts``. Returns the segment's file
+    descriptor.
     """
     import numpy as np
 
@@ -119,7 +121,7 @@ def share_plans(
     columns |= more or {}
     return shared.share(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
-        {"keys": keys, "gray_block": len(entries) - len(classes)},
+        {"keys": keys, "gray_block": len(entries) - len(classes), **(facts or {})},
     )
 
 
@@ -144,15 +146,26 @@ def shard_tasks(plans: list[SplitPlan]) -> list[ShardTask]:
 
 
 class Job:
-    """A worker's view of the shared plan: the columns by name, and the facts beside them."""
+    """A worker's view of the plan, or of a part of its rows: the columns by name, read-only and
+    typed, and the facts beside them. ``memory``: what they are in, where it is shared."""
 
-    def __init__(self, fd: int) -> None:
-        self.columns, self.facts, self._memory = shared.attach(fd)
+    def __init__(
+        self,
+        columns: dict[str, memoryview],
+        facts: dict[str, Any],
+        memory: mmap.mmap | None = None,
+    ) -> None:
+        self.columns, self.facts, self._memory = columns, facts, memory
+
+    @classmethod
+    def attached(cls, fd: int) -> Job:
+        """The whole plan, in a shared segment."""
+        return cls(*shared.attach(fd))
 
     def let_go(self) -> None:
         """Unmap what was touched, which comes back when it is touched again: so what a worker
         holds of the plan is a shard's part of it, and not all that it ever saw."""
-        if hasattr(mmap, "MADV_DONTNEED"):
+        if self._memory is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)
 
     def text(self, name: str, row: int) -> str:

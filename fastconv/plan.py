@@ -76,15 +76,17 @@ class SplitPlan:
 
     @property
     def shard_names(self) -> list[str]:
-        return [
-            f"{self.stem or self.catalog.split}-{shard:05d}-of-{self.shard_count:05d}"
-            for shard in range(self.shard_count)
-        ]
+        return shard_names(self.stem or self.catalog.split, self.shard_count)
 
     @property
     def output_bytes(self) -> int:
         """About how many bytes the shards and their indexes will take."""
         return estimated_bytes(self.catalog, self.image_bytes, self.overhead)
+
+
+def shard_names(stem: str, count: int) -> list[str]:
+    """The names of a split's shards, in order."""
+    return [f"{stem}-{shard:05d}-of-{count:05d}" for shard in range(count)]
 
 
 def estimated_bytes(

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastconv.catalog import Classes, CutArchive
+from fastconv.catalog import Catalog, Classes, CutArchive
 from fastconv.plan import SplitPlan
+from fastconv.sources.assemble import Dataset
 
 WRITTEN_WITH_SKIPS = 1
 NAMED_AT_MOST = 3
@@ -139,16 +140,17 @@ ClassCounts = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 
 def label_mix(
-    plan: SplitPlan, counts: list[ClassCounts], classes: Classes
+    names: list[str], counts: list[ClassCounts], classes: Sequence[str]
 ) -> tuple[float, str, str] | None:
-    """The largest share of one class in one shard: (share, shard's name, class's name)."""
+    """The largest share of one class in one of the shards of these names: (share, shard's name,
+    class's name)."""
     worst: tuple[float, str, str] | None = None
-    for name, (present, count) in zip(plan.shard_names, counts, strict=True):
+    for name, (present, count) in zip(names, counts, strict=True):
         if len(count):
             most = int(count.argmax())
             share = float(count[most]) / float(count.sum())
             if worst is None or share > worst[0]:
-                worst = (share, name, classes.names[present[most]])
+                worst = (share, name, classes[present[most]])
     return worst
 
 
@@ -166,3 +168,22 @@ def classes_without_images(plans: Sequence[SplitPlan], classes: Classes) -> list
         f"list of your own, with --synsets, gives labels without gaps"
         for names, splits in empty.items()
     ]
+
+
+def odd_of(catalog: Catalog) -> list[str]:
+    """What a person may want to look at in a split, in words."""
+    odd = []
+    if catalog.unlabelled:
+        odd.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
+    odd += [f"{catalog.split}: {reason}: {count:,}" for reason, count in catalog.left_out.items()]
+    return odd
+
+
+def odd_of_all(plans: Sequence[SplitPlan], dataset: Dataset) -> list[str]:
+    """The same of a whole dataset."""
+    odd = [*map(str, dataset.cut), *classes_without_images(plans, dataset.classes)]
+    if dataset.bad_boxes:
+        odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
+    if dataset.unmatched_boxes:
+        odd.append(f"boxes: annotation files of images not here: {dataset.unmatched_boxes:,}")
+    return odd

@@ -11,8 +11,8 @@ from fastconv._tfrecord import RecordFile, crc32c
 from fastconv.atomic import output_error, sync_folder, write_file
 from fastconv.board import IDLE, NO_ROW, ROW, STATE, SYNCING, WRITING, Board
 from fastconv.errors import InputError
+from fastconv.goal import Goal
 from fastconv.job import Job, ShardResult, ShardTask
-from fastconv.layout import Layout
 from fastconv.recipe import FILE_BYTES_MAX, Recipe
 from fastconv.rows import RowWriter
 
@@ -25,20 +25,18 @@ def open_job(
     plan_fd: int,
     board_fd: int,
     worker: int,
-    out: str,
-    partial: str,
-    places: Layout,
+    goal: Goal,
     skip_bad: bool,
     recipe: Recipe,
 ) -> Callable[[ShardTask], ShardResult]:
     """What a worker process calls once: returns the function that it calls for each shard."""
-    job = Job(plan_fd)
+    job = Job.attached(plan_fd)
     board = Board.attach(board_fd).of(worker)
     rows = RowWriter(job, board, skip_bad, recipe)
 
     def write(task: ShardTask) -> ShardResult:
         try:
-            return write_shard(job, task, Path(out), Path(partial), places, board, rows)
+            return write_shard(job, task, goal, board, rows)
         except InputError as error:
             if task.expected is None:
                 raise
@@ -50,19 +48,18 @@ def open_job(
 def write_shard(
     job: Job,
     task: ShardTask,
-    out: Path,
-    partial: Path,
-    places: Layout,
+    goal: Goal,
     board: memoryview,
     rows: RowWriter,
 ) -> ShardResult:
-    """Write a shard and its index to their `places` in `out`, by way of the folder `partial`.
+    """Write a shard and its index to their places, by way of the folder of unfinished files.
 
     Raises BadImageError (unless `rows` skips such images), InputError and OutputError; neither file
     has its final name then.
     """
+    out, places = Path(goal.out), goal.places
     final = out / places.shard_file(task.name)
-    temporary = partial / f"{task.name}.shard"
+    temporary = goal.unfinished(f"{task.name}.shard")
     result = ShardResult(task)
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
@@ -80,7 +77,7 @@ def write_shard(
         # the journal claims them.
         if places.indexes:
             index = out / places.indexes / task.name
-            write_file(index, lines, partial / f"{task.name}.index")
+            write_file(index, lines, goal.unfinished(f"{task.name}.index"))
             sync_folder(index.parent)
             result.index_crc32c = crc32c(lines)
         temporary.replace(final)

@@ -15,9 +15,12 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
 ALIGN_BYTES = 64
+LENGTH_BYTES = 8
 LAST_STANDARD_STREAM = 2
 FORMATS = {"uint8": "B", "int32": "i", "int64": "q", "float32": "f"}
 
@@ -53,14 +56,14 @@ def share(columns: dict[str, npt.NDArray[Any]], facts: dict[str, Any]) -> int:
     for name, column in columns.items():
         places[name] = (FORMATS[column.dtype.name], at, column.nbytes)
         at += _aligned(column.nbytes)
-    header = json.dumps({"columns": places, "facts": facts}).encode()
-    first = _aligned(8 + len(header))
+    head = json.dumps({"columns": places, "facts": facts}).encode()
+    first = _aligned(LENGTH_BYTES + len(head))
     fd = anonymous_file()
     try:
         os.ftruncate(fd, max(first + at, 1))
         with mmap.mmap(fd, max(first + at, 1)) as memory:
-            memory[:8] = len(header).to_bytes(8, "little")
-            memory[8 : 8 + len(header)] = header
+            memory[:LENGTH_BYTES] = len(head).to_bytes(LENGTH_BYTES, "little")
+            memory[LENGTH_BYTES : LENGTH_BYTES + len(head)] = head
             for name, column in columns.items():
                 begin = first + places[name][1]
                 memory[begin : begin + column.nbytes] = column.reshape(-1).view("uint8").data
@@ -70,15 +73,33 @@ def share(columns: dict[str, npt.NDArray[Any]], facts: dict[str, Any]) -> int:
     return fd
 
 
+def header(
+    read: Callable[[int, int], bytes], size: int
+) -> tuple[dict[str, Any], dict[str, tuple[Any, int, int]]]:
+    """The facts of a segment of ``size`` bytes, of which ``read(start, stop)`` gives parts, and for
+    each column its format, where in the segment it begins, and its bytes. ValueError, KeyError and
+    TypeError for what is no segment, or not a whole one."""
+    if size < LENGTH_BYTES:
+        raise ValueError("it is too short")
+    length = int.from_bytes(read(0, LENGTH_BYTES), "little")
+    if length > size - LENGTH_BYTES:
+        raise ValueError("it is too short")
+    told = json.loads(read(LENGTH_BYTES, LENGTH_BYTES + length))
+    first = _aligned(LENGTH_BYTES + length)
+    places = {}
+    for name, (code, at, nbytes) in told["columns"].items():
+        if code not in FORMATS.values() or not 0 <= at <= at + nbytes <= size - first:
+            raise ValueError(f"column {name} is not there")
+        places[name] = (code, first + at, nbytes)
+    return told["facts"], places
+
+
 def attach(fd: int) -> tuple[dict[str, memoryview], dict[str, Any], mmap.mmap]:
     """The columns, read-only and typed, the facts of a segment, and the memory they are in."""
     memory = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
     view = memoryview(memory)
-    size = int.from_bytes(view[:8], "little")
-    header = json.loads(bytes(view[8 : 8 + size]))
-    first = _aligned(8 + size)
+    facts, places = header(lambda start, stop: bytes(view[start:stop]), len(view))
     columns = {
-        name: view[first + at : first + at + nbytes].cast(code)
-        for name, (code, at, nbytes) in header["columns"].items()
+        name: view[at : at + nbytes].cast(code) for name, (code, at, nbytes) in places.items()
     }
-    return columns, header["facts"], memory
+    return columns, facts, memory

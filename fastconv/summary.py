@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,21 @@ import crc32c
 import numpy as np
 
 from fastconv import manifest as files
-from fastconv.catalog import Catalog
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.journal import labels_text
+from fastconv.layout import Layout
 from fastconv.options import PARTS
+from fastconv.outline import Outline
 from fastconv.past import NOTES
-from fastconv.plan import SplitPlan
 from fastconv.prepare import Prepared
 from fastconv.report import (
     ClassCounts,
     ImageNote,
     Report,
     SplitReport,
-    classes_without_images,
     label_mix,
 )
-from fastconv.schema import SIDES
-from fastconv.sources.assemble import Dataset
 from fastconv.sources.detect import Found
 
 
@@ -121,74 +117,70 @@ def _source_file(path: Path | None) -> dict[str, Any] | None:
     return {"path": str(path), **size}
 
 
-def class_counts(prepared: Prepared, results: list[ShardResult]) -> dict[str, ClassCounts]:
+def class_counts(outline: Outline, results: list[ShardResult]) -> dict[str, ClassCounts]:
     """Records of each class in each shard, by the shard's name."""
     counts, first = {}, 0
     by_name = {result.task.name: result for result in results}
-    for plan in prepared.plans:
-        klass = plan.catalog.klass[plan.order]
-        for name in plan.shard_names:
+    for split in outline.splits:
+        for name in split.shard_names:
             result = by_name[name]
-            rows = np.arange(result.task.start - first, result.task.stop - first)
-            skipped = [row - first for row, _, _ in result.skipped]
-            written = klass[np.setdiff1d(rows, skipped, assume_unique=True)]
+            start, stop = result.task.start - first, result.task.stop - first
+            written = split.klass[start:stop]
+            if result.skipped:
+                rows = [row - result.task.start for row, _, _ in result.skipped]
+                written = np.delete(written, rows)
             counts[name] = np.unique(written, return_counts=True)
-        first += len(plan.order)
+        first += len(split.klass)
     return counts
 
 
 def make_report(
-    prepared: Prepared,
+    outline: Outline,
+    places: Layout,
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
     out: Path,
     workers: int,
 ) -> Report:
-    dataset = prepared.dataset
-    repaired, skipped, splits, odd = [], [], [], []
+    repaired, skipped, splits = [], [], []
     first = 0
-    for plan in prepared.plans:
-        catalog = plan.catalog
-        own = [result for result in results if result.task.split == catalog.split]
+    for split in outline.splits:
+        own = [result for result in results if result.task.split == split.split]
         mended = [note for result in own for note in _notes(result, "repaired")]
         bad = [note for result in own for note in _notes(result, "skipped")]
-        bad += [ImageNote(catalog.split, image, "has no label") for image in catalog.unlabelled]
-        lost = [plan.order[row - first] for r in own for row, _, _ in r.skipped]
-        has_boxes = SIDES[0] in prepared.options.record_schema.features
-        boxes = has_boxes * (
-            len(catalog.boxes)
-            - sum(int(catalog.box_start[row + 1] - catalog.box_start[row]) for row in lost)
+        bad += [ImageNote(split.split, image, "has no label") for image in split.unlabelled]
+        lost = [row - first for r in own for row, _, _ in r.skipped]
+        boxes = outline.has_boxes * (
+            int(split.box_count.sum())
+            - int(split.box_count[lost].sum())
             - sum(result.boxes_lost for result in own)
         )
-        found = len(catalog) + len(catalog.unlabelled)
+        found = len(split.klass) + len(split.unlabelled)
         written = sum(result.records for result in own)
         if found != written + len(bad):
             raise OutputError(
-                f"{out}: {found} {catalog.split} images were found, but {written} written and "
+                f"{out}: {found} {split.split} images were found, but {written} written and "
                 f"{len(bad)} skipped. This is an error of fastconv's own; do not use this output"
             )
-        mix = label_mix(plan, [counts[name] for name in plan.shard_names], dataset.classes)
+        names = split.shard_names
+        mix = label_mix(names, [counts[name] for name in names], outline.classes)
         splits.append(
-            SplitReport(catalog.split, plan.shard_count, found, written, len(mended), len(bad),
+            SplitReport(split.split, len(names), found, written, len(mended), len(bad),
                         boxes, sum(r.bytes for r in own), _changes(own), mix)
         )  # fmt: skip
         repaired += mended
         skipped += bad
-        odd += odd_of(plan.catalog)
-        first += len(plan.order)
-    odd += odd_of_all(prepared.plans, dataset)
-    if prepared.added.unused:
-        odd.append(f"columns: rows that no image took: {prepared.added.unused:,}")
+        first += len(split.klass)
     return Report(
         out,
         tuple(splits),
         tuple(repaired),
         tuple(skipped),
-        dataset.bad_boxes,
-        tuple(odd),
+        outline.bad_boxes,
+        outline.odd,
         workers,
-        cut_archives=dataset.cut,
-        compression="gzip" if prepared.options.places.compressed else "none",
+        cut_archives=outline.cut,
+        compression="gzip" if places.compressed else "none",
     )
 
 
@@ -207,33 +199,13 @@ def _changes(results: list[ShardResult]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def odd_of(catalog: Catalog) -> list[str]:
-    """What a person may want to look at in a split, in words."""
-    odd = []
-    if catalog.unlabelled:
-        odd.append(f"{catalog.split}: images without a label: {len(catalog.unlabelled):,}")
-    odd += [f"{catalog.split}: {reason}: {count:,}" for reason, count in catalog.left_out.items()]
-    return odd
-
-
-def odd_of_all(plans: Sequence[SplitPlan], dataset: Dataset) -> list[str]:
-    """The same of a whole dataset."""
-    odd = [*map(str, dataset.cut), *classes_without_images(plans, dataset.classes)]
-    if dataset.bad_boxes:
-        odd.append(f"boxes: annotation files that could not be used: {len(dataset.bad_boxes):,}")
-    if dataset.unmatched_boxes:
-        odd.append(f"boxes: annotation files of images not here: {dataset.unmatched_boxes:,}")
-    return odd
-
-
 def make_manifest(
-    prepared: Prepared,
     header: dict[str, Any],
     report: Report,
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
 ) -> dict[str, Any]:
-    offset = prepared.options.first_label
+    offset = header["options"]["label_offset"]
     shards = []
     for result in results:
         classes, count = (column.tolist() for column in counts[result.task.name])

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from fastconv import manifest as files
 from fastconv.board import ROW, Board
+from fastconv.goal import Goal
 from fastconv.job import Job, ShardResult, ShardTask, share_plans
 from fastconv.prepare import Prepared
 from fastconv.progress import Watch
@@ -17,6 +17,24 @@ from fastconv.records import class_entries, column_entries, loop_keys
 from fastconv.recruits import Recruits
 from fastconv.runs import Samples
 from fastconv.workers import SHARD_MODULE, Crew
+
+
+def share_plan(prepared: Prepared, facts: dict[str, Any] | None = None) -> int:
+    """The plan of a job, as share_plans leaves it, with these facts beside those of its own."""
+    options, dataset = prepared.options, prepared.dataset
+    schema, first = options.record_schema, options.first_label
+    entries = class_entries(dataset.classes, schema, first)
+    if options.recipe.alters:  # records say what is stored; otherwise what slim says of every image
+        entries += class_entries(dataset.classes, schema, first, gray=True)
+    return share_plans(
+        list(prepared.plans),
+        dataset.classes,
+        first,
+        loop_keys(schema),
+        entries,
+        column_entries(prepared.added),
+        facts=facts,
+    )
 
 
 def write_shards(
@@ -31,25 +49,13 @@ def write_shards(
     """Have shards written, and yield the result of each as it is whole under its final name, in
     any order. ``samples`` are taken of how far each worker is. Raises what write_shard raises, and
     WorkerError."""
-    options, dataset = prepared.options, prepared.dataset
-    recipe = options.recipe
-    schema, first = options.record_schema, options.first_label
-    entries = class_entries(dataset.classes, schema, first)
-    if recipe.alters:  # then records say what is stored; otherwise what slim says of every image
-        entries += class_entries(dataset.classes, schema, first, gray=True)
+    options, recipe = prepared.options, prepared.options.recipe
     with ExitStack() as stack:
-        plan_fd = share_plans(
-            list(prepared.plans),
-            dataset.classes,
-            first,
-            loop_keys(schema),
-            entries,
-            column_entries(prepared.added),
-        )
+        plan_fd = share_plan(prepared)
         stack.callback(os.close, plan_fd)
         board = Board.create(workers)
         stack.callback(os.close, board.fd)
-        job = Job(plan_fd)
+        job = Job.attached(plan_fd)
 
         def in_hand(worker: int, task: ShardTask | None) -> str:
             row = board.of(worker)[ROW]
@@ -64,7 +70,7 @@ def write_shards(
 
         def arguments(worker: int) -> tuple[Any, ...]:
             skip = options.on_error == "skip"
-            return worker, str(out), str(out / files.PARTIAL), options.places, skip, recipe
+            return worker, Goal(str(out), options.places), skip, recipe
 
         start = (SHARD_MODULE, "open_job")
         crew = stack.enter_context(

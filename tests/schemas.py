@@ -13,7 +13,9 @@ from PIL import Image
 
 import fastconv
 from fastconv.board import Board
+from fastconv.goal import Goal
 from fastconv.job import shard_tasks, share_plans
+from fastconv.manifest import PARTIAL
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import Watch
 from fastconv.records import class_entries, column_entries, loop_keys
@@ -64,11 +66,10 @@ def written(job: Prepared, out: Path) -> list[bytes]:
     )
     board = Board.create(1)
     places = job.options.places
-    for folder in (*places.folders, "partial"):
+    for folder in (*places.folders, PARTIAL):
         (out / folder).mkdir(parents=True, exist_ok=True)
     try:
-        partial = str(out / "partial")
-        write = open_job(fd, board.fd, 0, str(out), partial, places, False, job.options.recipe)
+        write = open_job(fd, board.fd, 0, Goal(str(out), places), False, job.options.recipe)
         tasks = shard_tasks(list(job.plans))
         for task in tasks:
             write(task)

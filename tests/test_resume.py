@@ -52,7 +52,7 @@ def ended_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
                 raise Ended
             yield result
 
-    monkeypatch.setattr("fastconv.conversion.write_shards", some)
+    monkeypatch.setattr("fastconv.writing.write_shards", some)
     monkeypatch.setattr(manifest, "remove_partial", lambda _out: None)
 
 

@@ -49,7 +49,7 @@ class Against:
     ) -> None:
         from fastconv.remake import Remaker
 
-        self._job = Job(plan_fd)
+        self._job = Job.attached(plan_fd)
         self._rows, self._recipe = rows, recipe
         self._features = features
         self._added = AddedAgain(added, self._job.columns)

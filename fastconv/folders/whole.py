@@ -26,8 +26,7 @@ from fastconv.options import FolderOptions
 from fastconv.preflight import check_space
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
-from fastconv.report import ImageNote
-from fastconv.summary import odd_of, odd_of_all
+from fastconv.report import ImageNote, odd_of, odd_of_all
 from fastconv.workers import Crew, usable_cores
 
 MODULE = "fastconv.folders.write"  # what the workers need
@@ -154,7 +153,7 @@ def _write(
                 (MODULE, "open_job"),
                 lambda worker: (worker, str(out), str(out / files.PARTIAL), prepared.options.links),
                 (plan_fd, board.fd),
-                _in_hand(board, Job(plan_fd)),
+                _in_hand(board, Job.attached(plan_fd)),
                 recruits,
             )
         )

@@ -19,7 +19,7 @@ def open_job(
     plan_fd: int, board_fd: int, worker: int, out: str, partial: str, links: bool
 ) -> Callable[[Part], None]:
     """What a worker process calls once: returns the function that it calls for each part."""
-    job = Job(plan_fd)
+    job = Job.attached(plan_fd)
     board = Board.attach(board_fd).of(worker)
     writer = Writer(job, board, Path(out), Path(partial))
     return writer.link if links else writer.write
