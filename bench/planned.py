@@ -42,12 +42,13 @@ class Steps:
 def planned(source: str, out: str, accounts: bool) -> dict[str, Any]:
     steps = Steps()
     with steps.step("start"):
-        from fastconv.job import ShardResult, shard_tasks, share_plans
+        from fastconv.job import ShardResult
         from fastconv.manifest import dump
         from fastconv.options import Options
+        from fastconv.outline import Outline
+        from fastconv.planfile import PlanFile, plan_segment
         from fastconv.prepare import prepare
         from fastconv.progress import Watch
-        from fastconv.records import class_entries, column_entries, loop_keys
         from fastconv.summary import class_counts, facts, make_manifest, make_report
 
         options = Options(source=source, out=out)
@@ -58,30 +59,40 @@ def planned(source: str, out: str, accounts: bool) -> dict[str, Any]:
     with steps.step("facts"):
         header = facts(prepared)
     with steps.step("share"):
-        schema, first = options.record_schema, options.first_label
-        fd = share_plans(
-            list(prepared.plans),
-            prepared.dataset.classes,
-            first,
-            loop_keys(schema),
-            class_entries(prepared.dataset.classes, schema, first),
-            column_entries(prepared.added),
-        )
+        fd = plan_segment(prepared, header)
         plan_bytes = os.fstat(fd).st_size
-    tasks = shard_tasks(list(prepared.plans))
+    with steps.step("outline"):
+        outline = Outline.of(prepared)
+    tasks = outline.tasks
     images = sum(len(plan.order) for plan in prepared.plans)
     found: dict[str, Any] = {}
     if accounts:
         results = [ShardResult(task, task.stop - task.start, 1, 1, 1) for task in tasks]
         header["files"] = []
         with steps.step("counts"):
-            counts = class_counts(prepared, results)
+            counts = class_counts(outline, results)
         with steps.step("report"):
-            report = make_report(prepared, results, counts, Path(out), 1)
+            report = make_report(outline, options.places, results, counts, Path(out), 1)
         with steps.step("manifest"):
-            manifest = make_manifest(prepared, header, report, results, counts)
+            manifest = make_manifest(header, report, results, counts)
         with steps.step("dump"):
             found["manifest_bytes"] = len(dump(manifest))
+    del prepared, outline
+    # What a worker does that has the plan as a file: it reads the small tables, and a shard's rows.
+    read_bytes = 0
+
+    def read(start: int, stop: int) -> bytes:
+        nonlocal read_bytes
+        read_bytes += stop - start
+        return os.pread(fd, stop - start, start)
+
+    with steps.step("worker's first shard"):
+        plan = PlanFile(read, plan_bytes, "the plan")
+        plan.job_of(tasks[0])
+    first_bytes, read_bytes = read_bytes, 0
+    with steps.step("worker's next shard"):
+        plan.job_of(tasks[-1])
+    found |= {"first_shard_bytes": first_bytes, "next_shard_bytes": read_bytes}
     return {
         "seconds": sum(steps.seconds.values()),
         "images": images,
