@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("version", "whereabouts"),
     ),
     "forms": ("layout", "schema"),
+    "places in stores": ("remote",),
     "single things": (
         *("atomic", "board", "cache", "differences", "example", "image_options", "names", "reader"),
         *("recruits", "schema_given", "tfds", "verdict", "worker"),
@@ -83,7 +84,7 @@ FACES = {
 }
 LIBRARIES = {
     *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "jinja2", "markupsafe", "pyarrow", "scipy"),
-    *("tomli", "vl_convert"),
+    *("tomli", "vl_convert", "obstore", "botocore"),
     *FACES,
 }
 MAY_PRINT = {"cli", "cli_output", "__main__"}
