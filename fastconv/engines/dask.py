@@ -18,7 +18,6 @@ import dask
 import distributed
 from dask.utils import parse_timedelta
 
-from fastconv.engines.dask_task import write_and_tell
 from fastconv.engines.flow import (
     CANNOT_LOAD,
     TASKS_A_WORKER,
@@ -39,6 +38,9 @@ ASK_SECONDS = 1.0  # who the workers are is asked so often
 ANSWER_SECONDS = 10.0  # an answer that does not come in this time is asked for anew
 TELL_SECONDS = 0.5
 TELLING_MAX = 64  # workers that may tell as often; more of them tell less often
+# A function that a worker cannot load, since it has no fastconv or another one, ends that worker. So
+# what is sent is one that every Python has, and the failure is the task's.
+AT_WORKER = "__import__('fastconv.engines.dask_task', fromlist=['_']).write_and_tell(*given)"
 # Of the same task: it was to be done anew since the client lost its scheduler, or somebody
 # cancelled it.
 AGAIN_MAX = 20
@@ -96,7 +98,10 @@ class DaskEngine:
                 seconds = TELL_SECONDS * max(1.0, self._threads() / TELLING_MAX)
                 return self._begun(key, (*job, arguments(task), seconds))
 
-            flow = Flow(tasks, submit, lambda: TASKS_A_WORKER * self._threads())
+            def room() -> int:
+                return TASKS_A_WORKER * self._threads() if pulse.connected else 0
+
+            flow = Flow(tasks, submit, room)
 
             def tick() -> None:
                 waiting = pulse.check()
@@ -113,12 +118,12 @@ class DaskEngine:
                 heard.pop(task.name, None)
                 try:
                     who, answer = future.result()
-                except (CancelledError, asyncio.CancelledError):
+                except (CancelledError, asyncio.CancelledError, OSError) as error:
                     # The scheduler was lost, and is back, or will be. What a worker makes of the
                     # first task all the same is the same shard.
                     if turns[task.name] > AGAIN_MAX:
                         raise WorkerError(
-                            f"{task.name}: its task was cancelled {AGAIN_MAX} times"
+                            f"{task.name}: its task was lost {AGAIN_MAX} times: {error}"
                         ) from None
                     flow.again(task)
                     continue
@@ -133,6 +138,9 @@ class DaskEngine:
                 except CANNOT_LOAD as error:
                     raise not_loaded(error) from None
                 except Exception as error:  # of Dask's own
+                    if not pulse.connected:
+                        flow.again(task)
+                        continue
                     raise WorkerError(
                         f"{task.name}: Dask could not have it written: "
                         f"{type(error).__name__}: {error}"
@@ -149,7 +157,7 @@ class DaskEngine:
 
         async def done() -> Any:
             # Retries are for tasks that raise, which ours do not.
-            future = client.submit(write_and_tell, *given, key=key, pure=False)
+            future = client.submit(eval, AT_WORKER, {"given": given}, key=key, pure=False)
             return await future
 
         return _soon(client, done())
@@ -193,6 +201,10 @@ class _Pulse:
         self._answer: Future[Any] | None = None
         self._connection = client.scheduler_comm
 
+    @property
+    def connected(self) -> bool:
+        return bool(self._client.status == "running")
+
     def ask_now(self) -> None:
         """Wait for an answer, but not for long; check() says what follows from none."""
         answer = _soon(self._client, self._question())
@@ -203,7 +215,7 @@ class _Pulse:
 
     async def _question(self) -> Any:
         # A client that looks for its scheduler has none to ask.
-        if self._client.status != "running":
+        if not self.connected:
             raise OSError("not connected")
         return await asyncio.wait_for(self._client.scheduler.ncores(workers=None), ANSWER_SECONDS)
 
@@ -220,7 +232,7 @@ class _Pulse:
         if not closed and self._answer is None and now - self._asked >= ASK_SECONDS:
             self._asked = now
             self._answer = _soon(client, self._question())
-        if client.status == "running" and client.scheduler_comm is not self._connection:
+        if self.connected and client.scheduler_comm is not self._connection:
             self._connection = client.scheduler_comm
             self.on_return()
         silent = now - self._heard
