@@ -155,7 +155,9 @@ def _engine(
     if scheduler is not None and local_cluster is not None:
         raise UsageError("--scheduler and --local-cluster are two places for one job; give one")
     if options.workers is not None:
-        raise UsageError("--workers is for processes without a cluster, which has workers of its own")
+        raise UsageError(
+            "--workers is for processes without a cluster, which has workers of its own"
+        )
     from fastconv.engines.cluster import Cluster
 
     return Cluster(scheduler, local_cluster)

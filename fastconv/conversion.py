@@ -31,9 +31,7 @@ from fastconv.summary import (
 )
 
 
-def convert(
-    options: Options, on_progress: OnProgress | None = None, engine: Any = None
-) -> Report:
+def convert(options: Options, on_progress: OnProgress | None = None, engine: Any = None) -> Report:
     """Convert a dataset to TFRecord shards with their indexes, labels and a manifest, or go on
     with doing so where an earlier run of the same job ended.
 

@@ -31,7 +31,7 @@ LABELS = "labels.txt"
 RUNS = "runs.json"
 PARTIAL = ".fastconv-partial"
 FOLDERS = (DATA, INDEXES)
-# In PARTIAL, folders of files: `fastconv raw`'s, and those of jobs whose workers are not ours to end.
+# In PARTIAL, folders of files: `fastconv raw`'s, and of jobs whose workers are not ours to end.
 PART = re.compile(r"part-\d+")
 JOB = re.compile(r"job-[0-9a-f]{16}(\.gone-[0-9a-f]{8})?")
 # What an output is, where its manifest says so; shards' manifests do not.

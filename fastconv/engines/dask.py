@@ -38,8 +38,8 @@ ASK_SECONDS = 1.0  # who the workers are is asked so often
 ANSWER_SECONDS = 10.0  # an answer that does not come in this time is asked for anew
 TELL_SECONDS = 0.5
 TELLING_MAX = 64  # workers that may tell as often; more of them tell less often
-# A function that a worker cannot load, since it has no fastconv or another one, ends that worker. So
-# what is sent is one that every Python has, and the failure is the task's.
+# A function that a worker cannot load, since it has no fastconv or another one, ends that worker.
+# So what is sent is one that every Python has, and the failure is the task's.
 AT_WORKER = "__import__('fastconv.engines.dask_task', fromlist=['_']).write_and_tell(*given)"
 # Of the same task: it was to be done anew since the client lost its scheduler, or somebody
 # cancelled it.
@@ -62,7 +62,9 @@ class DaskEngine:
     ) -> None:
         if client.asynchronous or client.status == "closed":
             what = "an asynchronous client" if client.asynchronous else "a client that is closed"
-            raise UsageError(f"engine is {what}; give a Client that is connected, of the usual kind")
+            raise UsageError(
+                f"engine is {what}; give a Client that is connected, of the usual kind"
+            )
         self._client, self._most, self._last_words = client, workers, last_words
         self._pulse = _Pulse(client, last_words)
 

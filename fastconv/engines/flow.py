@@ -171,4 +171,3 @@ def arguments(task: ShardTask) -> tuple[Any, ...]:
 def who_of(answer: Answer) -> str:
     """A name for who answered: one thread of one process of one host."""
     return " ".join(map(str, answer[1]))
-

@@ -74,7 +74,9 @@ class ExecutorEngine:
                 except BrokenExecutor as error:
                     raise _broken(error, [task, *flow.in_hand]) from None
                 except CancelledError:
-                    raise WorkerError(f"{task.name}: its task was cancelled in the engine") from None
+                    raise WorkerError(
+                        f"{task.name}: its task was cancelled in the engine"
+                    ) from None
                 except CANNOT_LOAD as error:
                     raise not_loaded(error) from None
                 except Exception as error:  # of the engine's own

@@ -84,7 +84,7 @@ def open_plan(out: str, job: str) -> PlanFile:
             )
         time.sleep(0.1)
         with suppress(OSError):  # which has network file systems look again
-            os.listdir(path.parent.parent)
+            next(path.parent.parent.iterdir(), None)
     return PlanFile.at(path)
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster.dasks import Client, Dask, children_of, done, kill
 from conftest import digests, leftovers, made_once
 from PIL import Image
 
 import fastconv
+from cluster.dasks import Client, Dask, children_of, done, kill
 
 pytestmark = pytest.mark.cluster
 SHARDS = 16
@@ -76,9 +76,7 @@ def gone_on(source: Path, out: Path) -> str:
     return said
 
 
-def test_the_same_bytes(
-    dask: Dask, source: Path, right: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_same_bytes(dask: Dask, source: Path, right: dict[str, str], tmp_path: Path) -> None:
     dask.work(threads=1)
     dask.work(threads=2)
     out = tmp_path / "out"
@@ -208,9 +206,7 @@ def test_the_client_is_killed(
     assert files(out) == right
 
 
-def test_it_is_interrupted(
-    dask: Dask, source: Path, right: dict[str, str], tmp_path: Path
-) -> None:
+def test_it_is_interrupted(dask: Dask, source: Path, right: dict[str, str], tmp_path: Path) -> None:
     dask.work()
     out = tmp_path / "out"
     client = shards(dask, source, out)
