@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -23,6 +24,7 @@ from fastconv.manifest import TOOL
 from fastconv.planfile import plan_segment
 from fastconv.prepare import Prepared
 from fastconv.progress import Watch
+from fastconv.remote.path import Place, RemotePath
 from fastconv.runs import Samples
 from fastconv.workers import TICK_SECONDS
 
@@ -38,22 +40,37 @@ def laid_out(prepared: Prepared, header: dict[str, Any]) -> Iterator[tuple[str, 
     """Write the plan of a job to a folder of its own, and give the arguments of task.write_one that
     come before the shard. Only who begins a job makes that folder: a worker that is left over from
     another finds its own no more. Raises OutputError."""
-    out, job = str(prepared.options.out_path.absolute()), f"job-{secrets.token_hex(8)}"
+    place, job = prepared.options.out_path, f"job-{secrets.token_hex(8)}"
+    out = str(place.absolute() if isinstance(place, Path) else place)
     path = plan_path(out, job)
     fd = plan_segment(prepared, header)
     try:
-        path.parent.mkdir()
-        with path.open("wb", buffering=0) as file, mmap.mmap(fd, 0, prot=mmap.PROT_READ) as plan:
-            view = memoryview(plan)
-            try:
-                write_whole(file.fileno(), view)
-            finally:
-                view.release()
+        with (
+            _written(path, os.fstat(fd).st_size) as to,
+            mmap.mmap(fd, 0, prot=mmap.PROT_READ) as plan,
+            memoryview(plan) as view,
+        ):
+            write_whole(to, view)
     except OSError as error:
         raise output_error(path, error) from None
     finally:
         os.close(fd)
     yield TOOL, out, job
+
+
+@contextmanager
+def _written(path: Place, size: int) -> Iterator[int]:
+    """An open file for what is to stand at a new place. OSError where that is refused."""
+    if isinstance(path, RemotePath):
+        from fastconv.remote.store import open_store
+        from fastconv.remote.upload import UploadPipe
+
+        with UploadPipe(open_store(path), path.key, size) as pipe:
+            yield pipe.fd
+        return
+    path.parent.mkdir()
+    with path.open("wb", buffering=0) as file:
+        yield file.fileno()
 
 
 class Flow:

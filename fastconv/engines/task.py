@@ -21,10 +21,11 @@ from fastconv.board import NO_ROW, ROW, SLOTS
 from fastconv.errors import FastconvError, OutputError
 from fastconv.goal import Goal
 from fastconv.job import ShardTask
-from fastconv.manifest import PARTIAL, TOOL
+from fastconv.layout import Layout
+from fastconv.manifest import TOOL
 from fastconv.planfile import PlanFile, write_planned
+from fastconv.remote.path import Place, RemotePath
 
-PLAN = "plan"
 # A network file system may hide for so long what another machine has just made.
 SEEN_WITHIN_SECONDS = 5.0
 
@@ -73,6 +74,8 @@ def open_plan(out: str, job: str) -> PlanFile:
     """A job's plan, opened once in a process. Raises OutputError where the worker does not see it,
     and InputError where it is damaged."""
     path = plan_path(out, job)
+    if isinstance(path, RemotePath):
+        return PlanFile.in_store(path)
     deadline = time.monotonic() + SEEN_WITHIN_SECONDS
     while not path.exists():
         if time.monotonic() > deadline:
@@ -88,9 +91,10 @@ def open_plan(out: str, job: str) -> PlanFile:
     return PlanFile.at(path)
 
 
-def plan_path(out: str, job: str) -> Path:
+def plan_path(out: str, job: str) -> Place:
     """Where the plan of a job lies while it runs."""
-    return Path(out) / PARTIAL / job / PLAN
+    goal = Goal(out, Layout(), job)
+    return goal.plan
 
 
 def error_of(name: str, text: str) -> FastconvError:
