@@ -77,8 +77,8 @@ def test_a_kill(number: int, dask: Dask, job: Job, right: Files, tmp_path: Path)
         for nanny in nannies if victim == "both workers" else [choose.choice(nannies)]:
             with suppress(ProcessLookupError, IndexError):  # it is being started just now
                 os.kill(children_of(nanny)[-1], signal.SIGKILL)
-    if not (out / "manifest.json").exists():
-        assert [wrong for wrong in claimed_and_false(out, right)] == []
+    if victim == "client":
+        assert _false(out, right) == []
     code, said = client.end(SECONDS_MAX)
     _tally[victim if client.process.returncode != 0 or victim != "client" else "too late"] += 1
     rounds = 0
@@ -94,6 +94,15 @@ def test_a_kill(number: int, dask: Dask, job: Job, right: Files, tmp_path: Path)
 def test_all_were_hit() -> None:
     print(dict(_tally))  # noqa: T201
     assert sum(_tally.values()) == KILLS
+
+
+def _false(out: Path, right: Files) -> list[str]:
+    """claimed_and_false, though workers are still at it, whose files come and go."""
+    while True:
+        try:
+            return claimed_and_false(out, right)
+        except FileNotFoundError as error:
+            assert ".fastconv-partial" in str(error.filename), error
 
 
 def _until(client: Client, out: Path, shards: int) -> None:
