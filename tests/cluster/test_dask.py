@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -10,49 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import digests, leftovers, made_once
-from PIL import Image
+from conftest import digests, leftovers
 
-import fastconv
 from cluster.dasks import Client, Dask, children_of, done, kill
+from cluster.jobs import SHARDS, files, gone_on
 
 pytestmark = pytest.mark.cluster
-SHARDS = 16
-
-
-def _images(folder: Path) -> None:
-    """A class tree that takes a worker some seconds: every image must be encoded anew."""
-    buffer = io.BytesIO()
-    Image.effect_noise((1000, 800), 80).convert("RGB").save(buffer, "PNG", compress_level=1)
-    first = folder / "a" / "0000.png"
-    for number in range(160):
-        path = folder / "ab"[number % 2] / f"{number:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if number == 0:
-            path.write_bytes(buffer.getvalue())
-        else:
-            os.link(first, path)
-
-
-@pytest.fixture(scope="session")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_once(tmp_path_factory, "dask-source", _images)
-
-
-@pytest.fixture(scope="session")
-def right(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What comes of it without a cluster."""
-    out = tmp_path_factory.mktemp("right") / "out"
-    fastconv.convert(fastconv.Options(source=source, out=out, train_shards=SHARDS))
-    return files(out)
-
-
-def files(out: Path) -> dict[str, str]:
-    """All that an output holds, but for how long it took."""
-    assert leftovers(out) == []
-    found = digests(out, "")
-    found.pop("runs.json", None)
-    return found
 
 
 @pytest.fixture
@@ -66,14 +28,6 @@ def shards(dask: Dask, source: Path, out: Path, *more: object, **given: object) 
     if "--scheduler" not in more:
         words += ["--scheduler", dask.address]
     return Client(words, out.parent / f"{out.name}.log", **given)  # type: ignore[arg-type]
-
-
-def gone_on(source: Path, out: Path) -> str:
-    """The same command on this machine, which goes on; what it says."""
-    log = out.parent / "gone-on.log"
-    code, said = Client(["shards", source, "--out", out, "--train-shards", SHARDS], log).end()
-    assert code == 0, said
-    return said
 
 
 def test_the_same_bytes(dask: Dask, source: Path, right: dict[str, str], tmp_path: Path) -> None:
