@@ -33,7 +33,7 @@ def output_error(
     return OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}; {advice}")
 
 
-def write_whole(fd: int, data: bytes) -> None:
+def write_whole(fd: int, data: bytes | memoryview) -> None:
     """All of data to fd, whatever pieces the system takes it in. OSError where it refuses."""
     view = memoryview(data)
     while view:

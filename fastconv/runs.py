@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,12 @@ class Samples:
         self.bytes.append([slots[BYTES] for slots in workers])
 
     def as_dict(self) -> dict[str, Any]:
-        """``records`` and ``bytes``: for each worker a list as long as ``seconds``."""
+        """``records`` and ``bytes``: for each worker a list as long as ``seconds``; 0 in it until
+        the worker came."""
         return {
             "seconds": self.seconds,
-            "records": [list(worker) for worker in zip(*self.records, strict=True)],
-            "bytes": [list(worker) for worker in zip(*self.bytes, strict=True)],
+            "records": [list(worker) for worker in zip_longest(*self.records, fillvalue=0)],
+            "bytes": [list(worker) for worker in zip_longest(*self.bytes, fillvalue=0)],
         }
 
 

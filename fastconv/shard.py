@@ -112,6 +112,8 @@ def _write_object(
         with UploadPipe(store, final.key, 2 * _image_bytes(job, task)) as pipe:
             lines = write(job, task, pipe.fd, board, rows, result, to_disk=False)
             _must_be(task, result)
+            if goal.job:  # its plan goes with its job: one that another has replaced ends here
+                store.size(remote_path(str(goal.plan), "--out").key)
             if places.indexes:
                 store.put((root / places.indexes / task.name).key, lines)
                 result.index_crc32c = crc32c(lines)

@@ -16,7 +16,7 @@ from typing import Any
 from fastconv.atomic import output_error
 from fastconv.errors import OutputError
 from fastconv.layout import DATA, INDEXES, NAME, VERSION
-from fastconv.manifest import JOURNAL, MANIFEST, TOOL, dump, parse
+from fastconv.manifest import JOB, JOURNAL, MANIFEST, PARTIAL, TOOL, dump, parse
 from fastconv.remote.path import RemotePath
 from fastconv.remote.store import open_store
 
@@ -172,6 +172,15 @@ def remove_segments(out: RemotePath, but: str) -> None:
     """Remove lines of journals, but for those of one job. Raises OSError."""
     stale = [key for token, keys in segments(out).items() if token != but for key in keys]
     open_store(out).delete(stale)
+
+
+def remove_plans(out: RemotePath) -> None:
+    """Remove the plans of jobs with workers of their own. What such workers are still at comes to
+    nothing then (fastconv.shard). Raises OSError."""
+    store, folder = open_store(out), out / PARTIAL
+    begin = len(folder.key) + 1
+    found = [key for key, _, _ in store.list(folder.key)]
+    store.delete([key for key in found if JOB.fullmatch(key[begin:].partition("/")[0])])
 
 
 class StoreJournal:

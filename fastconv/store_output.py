@@ -99,17 +99,22 @@ class StoreOutput:
         objects.clear_for(self._place, names)
 
     def remove_unfinished(self) -> None:
-        """Lines of journals that no journal names, and uploads that were neither finished nor
-        aborted."""
+        """Lines of journals that no journal names, plans of jobs, and uploads that were neither
+        finished nor aborted."""
         abort_leftovers(self._place, lambda name: bool(OURS.fullmatch(name)))
         try:
             objects.remove_segments(self._place, but=self._token)
+            objects.remove_plans(self._place)
         except OSError as error:
             raise output_error(error.filename or self._place, error) from None
 
     def journal(
         self, _folders: Iterable[str], header: dict[str, Any], done: Iterable[dict[str, Any]]
     ) -> objects.StoreJournal:
+        try:
+            objects.remove_plans(self._place)  # an earlier job's workers end without a shard
+        except OSError as error:
+            raise output_error(error.filename or self._place, error) from None
         journal = objects.StoreJournal(self._place, header, done, self._still_ours)
         self._token = journal.token
         return journal

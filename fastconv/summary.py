@@ -212,10 +212,12 @@ def make_manifest(
     counts: dict[str, ClassCounts],
 ) -> dict[str, Any]:
     offset = header["options"]["label_offset"]
+    # One object a label: of 12,000 shards of 21,841 classes there would be 14 million.
+    labels = [str(label) for label in range(offset, offset + header["classes"])]
     shards = []
     for result in results:
         classes, count = (column.tolist() for column in counts[result.task.name])
-        by_label = {str(row + offset): n for row, n in zip(classes, count, strict=True)}
+        by_label = dict(zip(map(labels.__getitem__, classes), count, strict=True))
         shards.append({**shard_line(result), "images_per_label": by_label})
     data = report.as_dict()
     return {

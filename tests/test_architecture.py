@@ -58,6 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "for other machines": ("engine", "planfile"),
+    "on other machines": ("engines",),
     "checked": ("checking", "show"),
     "the whole": ("conversion", "folders", "repair", "tfds_info"),
     "what a person sees": ("display",),
@@ -86,7 +87,7 @@ FACES = {
 }
 LIBRARIES = {
     *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "jinja2", "markupsafe", "pyarrow", "scipy"),
-    *("tomli", "vl_convert", "obstore", "botocore"),
+    *("tomli", "vl_convert", "obstore", "botocore", "dask", "distributed"),
     *FACES,
 }
 MAY_PRINT = {"cli", "cli_output", "__main__"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -24,12 +24,16 @@ from fastconv.remote.path import Place
 from fastconv.sources.kinds import text
 from fastconv.sources.published import size_beside_published
 
-# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
-# threads overlap; on a warm one the kernel copies little, and more threads than cores gain nothing.
-INDEX_THREADS = 8
+# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk, or a file system that is
+# far away, each is a wait, and waits overlap; on a warm one the kernel copies little, and threads
+# beyond the cores gain nothing and take a tenth more.
+INDEX_THREADS = 16
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
 REGULAR, SPARSE = ord("0"), ord("S")
+TAR = b".tar"
+# Calls a function with each of these, and gives what it returns in their order, as map does.
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,6 @@ class Cut:
 # Lists the tar at [begin, end) of an archive, up to where it ends too early, if it does. Other
 # damage is an InputError, which names what is listed and the offset.
 Scanner = Callable[[int, int, str], tuple[Members, Cut | None]]
-# As the built-in map.
-Mapped = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 Answer = tuple[int, int, int, bytes, bytes, bytes, bytes, bytes]
 
 
@@ -115,6 +117,29 @@ def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS
     archive that is stored sparsely, and for one with ``..`` in its name. With `use_cut`, the
     members that are whole of one that ends too early are listed, and its `cut` says so.
     """
+    return next(list_archives([path], use_cut, threads))
+
+
+def list_archives(
+    paths: Sequence[Path], use_cut: bool = False, threads: int = INDEX_THREADS
+) -> Iterator[Listing]:
+    """The same of several, in their order: as many at once as there are threads; of a single one
+    so many of those inside it."""
+    # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
+    stop = array("i", [0])
+    with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
+        try:
+            if len(paths) == 1:
+                yield _listed(paths[0], use_cut, pool.map, stop)
+            else:
+                yield from pool.map(lambda path: _listed(path, use_cut, map, stop), paths)
+        except BaseException:
+            stop[0] = 1
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
     try:
         fd = regular(os.fspath(path), os.O_RDONLY)
     except OSError as error:
@@ -124,28 +149,19 @@ def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS
             refuse_compressed(os.pread(fd, 2, 0), path)
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        stop = array("i", [0])
 
         def scan(begin: int, end: int, what: str) -> tuple[Members, Cut | None]:
             return listed(_tar.scan(fd, begin, end, stop), end, what)
 
-        # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
-        with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
-            try:
-                return list_members(path, os.fstat(fd).st_size, scan, pool.map, use_cut)
-            except BaseException:
-                stop[0] = 1
-                pool.shutdown(cancel_futures=True)
-                raise
+        return list_members(path, os.fstat(fd).st_size, scan, run, use_cut)
     finally:
         os.close(fd)
 
 
-def list_members(path: Place, end: int, scan: Scanner, mapped: Mapped, use_cut: bool) -> Listing:
-    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``mapped`` calls functions
-    on other threads than this."""
-    (outer,) = mapped(lambda _: scan(0, end, str(path)), [0])
-    listing, cuts, members = _list_members(path, end, scan, outer, mapped)
+def list_members(path: Place, end: int, scan: Scanner, run: Run, use_cut: bool) -> Listing:
+    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``run`` maps it over inner
+    archives."""
+    listing, cuts, members = _list_members(path, end, scan, run)
     if not cuts:
         return listing
     first = cuts[0]
@@ -157,21 +173,15 @@ def list_members(path: Place, end: int, scan: Scanner, mapped: Mapped, use_cut: 
     return replace(listing, cut=(CutArchive(first.what, first.reason, first.at, members),))
 
 
-def _list_members(
-    path: Place,
-    end: int,
-    scan: Scanner,
-    outer: tuple[Members, Cut | None],
-    mapped: Mapped,
-) -> tuple[Listing, list[Cut], int]:
+def _list_members(path: Place, end: int, scan: Scanner, run: Run) -> tuple[Listing, list[Cut], int]:
     """(the images, where the archive and those in it end too early, members that are whole)."""
-    members, cut = outer
+    ((members, cut),) = run(lambda begin: scan(begin, end, str(path)), (0,))
     inner: dict[bytes, int] = {}
     replaced = 0
     keep = np.ones(len(members.type), bool)
-    for row, name in enumerate(members.names):
-        base = name.rpartition(b"/")[2]
-        if base.lower().endswith(b".tar") and base[:1] != b".":
+    for row in _ending_in_tar(members.names).tolist():
+        name = members.names[row]
+        if name.rpartition(b"/")[2][:1] != b".":
             _refuse_sparse(str(path), name, int(members.type[row]))
             if members.type[row] == REGULAR:
                 keep[row] = False
@@ -194,8 +204,8 @@ def _list_members(
             short = None  # of this the archive around it tells
         return _images(path, found, group, member), short, len(found.type)
 
-    rest = members.rows(keep)
-    parts = list(mapped(one, inner.values()))
+    rest = members if keep.all() else members.rows(keep)
+    parts = list(run(one, inner.values()))
     parts.append((_images(path, rest, None, ""), None, len(rest.type)))
     cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
     listing = Listing.joined([part for part, _, _ in parts])
@@ -203,6 +213,16 @@ def _list_members(
         strays = {**listing.strays, "archives that a later one of the same name replaces": replaced}
         listing = replace(listing, strays=strays)
     return listing, cuts, sum(n for _, _, n in parts)
+
+
+def _ending_in_tar(names: Names) -> Int64Array:
+    """Rows of the names that end in ``.tar``, in any case: int64 of shape (m,). There may be
+    millions of names, and none of them one."""
+    rows = np.flatnonzero(names.sizes >= len(TAR))
+    for back, letter in enumerate(reversed(TAR), 1):
+        there = names.blob[names.starts[rows + 1] - back]
+        rows = rows[(there == letter) | (there == ord(chr(letter).upper()))]
+    return rows
 
 
 def _cut_error(path: Place, size: int, cut: Cut, members: int) -> InputError:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from fastconv._members import is_image_name
 from fastconv.errors import InputError, UsageError
+from fastconv.names import Names
 from fastconv.remote.path import Place, RemotePath
 from fastconv.remote.store import Store, open_store
 from fastconv.remote.threads import heeding, on_threads
@@ -82,18 +85,23 @@ class Bucket:
         return self._level(_remote(path)).folders
 
     def entries(self, path: Place) -> Entries:
-        level, found = self._level(_remote(path)), Entries()
+        level = self._level(_remote(path))
+        images, archives, strays = [], [], 0
         for name in sorted(level.files):
             raw = name.encode("utf-8", "surrogateescape")
             if is_image_name(raw):
-                found.names.append(raw)
-                found.sizes.append(level.files[name][0])
+                images.append((raw, level.files[name][0]))
             elif raw.lower().endswith(b".tar"):
-                found.archives.append(raw)
+                archives.append(raw)
             else:
-                found.strays += 1
-        found.folders = sorted(name.encode("utf-8", "surrogateescape") for name in level.folders)
-        return found
+                strays += 1
+        return Entries(
+            Names.of(name for name, _ in images),
+            np.array([size for _, size in images], np.int64),
+            sorted(name.encode("utf-8", "surrogateescape") for name in level.folders),
+            sorted(archives),
+            strays,
+        )
 
     def holds_image(self, path: Place) -> bool:
         names = self._level(_remote(path)).files

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Hashable
 from pathlib import Path
 
+import numpy as np
+
+from fastconv import _members
 from fastconv._members import is_image_name
 from fastconv.errors import InputError
+from fastconv.names import Names
 from fastconv.remote.path import Place
 from fastconv.sources.trees import Entries
 
@@ -40,33 +43,25 @@ class Disk:
         return [entry.name for entry in _children(_on_disk(path)) if entry.is_dir()]
 
     def entries(self, path: Place) -> Entries:
-        found = Entries()
-        images = []
+        folder = _on_disk(path)
         try:
-            with os.scandir(os.fsencode(_on_disk(path))) as entries:
-                for entry in entries:
-                    if entry.name.startswith(b"."):
-                        continue
-                    if entry.is_dir():
-                        found.folders.append(entry.name)
-                    elif is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
-                        status = entry.stat()  # of a link to nothing: an error
-                        if not stat.S_ISREG(status.st_mode):
-                            raise InputError(
-                                f"{os.fsdecode(entry.path)}: is a link to no regular file; "
-                                f"remove it"
-                            )
-                        images.append((entry.name, status.st_size))
-                    elif entry.name.lower().endswith(b".tar"):
-                        found.archives.append(entry.name)
-                    else:
-                        if entry.is_symlink():
-                            entry.stat()  # a class's folder may have been behind it
-                        found.strays += 1
+            blob, ends, sizes, folders, archives, strays, odd = _members.entries(
+                os.fsencode(folder)
+            )
         except OSError as error:
-            where = os.fsdecode(error.filename) if error.filename else path
+            where = os.fsdecode(error.filename)
             raise InputError(f"{where}: cannot be read: {error.strerror}") from None
-        return _sorted(found, images)
+        blob, ends, sizes, folders, archives, strays, odd = found
+        if odd is not None:
+            raise InputError(f"{path / os.fsdecode(odd)}: is a link to no regular file; remove it")
+        starts = np.concatenate([np.zeros(1, np.int64), np.frombuffer(ends, np.int64)])
+        return Entries(
+            Names(np.frombuffer(blob, np.uint8), starts),
+            np.frombuffer(sizes, np.int64),
+            sorted(folders),
+            sorted(archives),
+            strays,
+        )
 
     def holds_image(self, path: Place) -> bool:
         try:
@@ -98,10 +93,3 @@ def _children(folder: Path) -> list[Path]:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise InputError(f"{error.filename or folder}: cannot be read: {error.strerror}") from None
-
-
-def _sorted(found: Entries, images: list[tuple[bytes, int]]) -> Entries:
-    found.names, found.sizes = [name for name, _ in images], [size for _, size in images]
-    found.folders.sort()
-    found.archives.sort()
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +12,16 @@ import numpy as np
 
 from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
-from fastconv.names import Names
 from fastconv.remote.path import Place, RemotePath
 from fastconv.remote.threads import on_threads
-from fastconv.sources.archives import list_archive
+from fastconv.sources.archives import list_archives
 from fastconv.sources.kinds import text
 from fastconv.sources.places import tree_of
 from fastconv.sources.trees import Entries, Tree
 
 ARCHIVES = 16  # of an object store, listed at once
+# A file's status is a wait where a file system is far away, and waits overlap.
+FOLDER_THREADS = 16
 
 
 def list_folder(path: Place, use_cut: bool = False) -> Listing:
@@ -38,8 +40,8 @@ def list_folder(path: Place, use_cut: bool = False) -> Listing:
     above = tree.above(path)
     parts = [here] if len(here) else []
     empty = 0
-    for folder in entries.folders:
-        listing = _class_folder(tree, path / os.fsdecode(folder), text(folder), above)
+    found = _class_folders(tree, [path / os.fsdecode(name) for name in entries.folders], above)
+    for folder, listing in zip(entries.folders, found, strict=True):
         if len(listing) and folder + b".tar" in archives:
             raise InputError(
                 f"{path / os.fsdecode(folder)}: stands beside an archive of its name, so that its "
@@ -47,7 +49,7 @@ def list_folder(path: Place, use_cut: bool = False) -> Listing:
             )
         empty += not len(listing)
         parts.append(listing)
-    of_archives = list_archives([path / os.fsdecode(name) for name in archives], use_cut)
+    of_archives = list_several([path / os.fsdecode(name) for name in archives], use_cut)
     for archive, listing in zip(archives, of_archives, strict=True):
         group = text(archive)[: -len(".tar")]
         containers = tuple(replace(place, group=group) for place in listing.containers)
@@ -62,11 +64,10 @@ def list_folder(path: Place, use_cut: bool = False) -> Listing:
     return joined
 
 
-def list_archives(paths: list[Place], use_cut: bool) -> Iterator[Listing]:
-    """What each of these archives holds, in their order; those of an object store are listed
-    several at once."""
+def list_several(paths: list[Place], use_cut: bool) -> Iterator[Listing]:
+    """What each of these archives holds, in their order; all on disk, or all in an object store."""
     if not any(isinstance(path, RemotePath) for path in paths):
-        yield from (list_archive(path, use_cut) for path in paths if isinstance(path, Path))
+        yield from list_archives([path for path in paths if isinstance(path, Path)], use_cut)
         return
     from fastconv.sources.remote_archives import Pace, list_remote_archive
 
@@ -84,17 +85,29 @@ def _images(tree: Tree, path: Place, group: str | None = None) -> tuple[Listing,
     entries = tree.entries(path)
     listing = Listing(
         (Container(text(os.fsencode(str(path))), True, "", group),),
-        np.zeros(len(entries.names), np.int32),
-        np.zeros(len(entries.names), np.int64),
-        np.array(entries.sizes, np.int64),
-        Names.of(entries.names),
+        np.zeros(len(entries.sizes), np.int32),
+        np.zeros(len(entries.sizes), np.int64),
+        entries.sizes,
+        entries.names,
     )
     return listing, entries
 
 
-def _class_folder(tree: Tree, path: Place, group: str, above: set[Hashable]) -> Listing:
-    """A class's images. Raises InputError where a link leads to one of the folders `above`, by
-    which all other classes' images would be of this one."""
+def _class_folders(tree: Tree, paths: list[Place], above: set[Hashable]) -> Iterator[Listing]:
+    """Each class's images, in order; several folders are read at once, for on a file system that
+    is far away each file's status is a wait."""
+    with ThreadPoolExecutor(FOLDER_THREADS, thread_name_prefix="fastconv-list") as pool:
+        try:
+            yield from pool.map(lambda path: _class_folder(tree, path, above), paths)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _class_folder(tree: Tree, path: Place, above: set[Hashable]) -> Listing:
+    """A class's images; the folder is named for it. Raises InputError where a link leads to one of
+    the folders `above`, by which all other classes' images would be of this one."""
+    group = text(os.fsencode(path.name))
     parts, strays = [], 0
     seen: set[Hashable] = set()
     todo = [path]

@@ -6,16 +6,18 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fastconv.catalog import Int64Array
+from fastconv.names import Names
 from fastconv.remote.path import Place
 
 
 @dataclass(slots=True)
 class Entries:
     """What lies right in a folder, hidden entries left out, names sorted: images by their names,
-    with their sizes; folders; tar archives; and how many files besides."""
+    with their sizes, int64 (n,); folders; tar archives; and how many files besides."""
 
-    names: list[bytes] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
+    names: Names
+    sizes: Int64Array
     folders: list[bytes] = field(default_factory=list)
     archives: list[bytes] = field(default_factory=list)
     strays: int = 0

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import made_once
 
 from cluster.faulty import FaultyProxy
+from cluster.jobs import images, in_the_right_way
 
 _HERE = Path(__file__).resolve().parent
 KEY, SECRET = "a-key-that-is-not-said", "a-secret-that-is-never-said"
@@ -171,3 +173,15 @@ def proxy(server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "8")
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images of cluster.jobs."""
+    return made_once(tmp_path_factory, "dask-source", images)
+
+
+@pytest.fixture(scope="session")
+def right(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What comes of them without a cluster."""
+    return in_the_right_way(source, tmp_path_factory.mktemp("right") / "out")
