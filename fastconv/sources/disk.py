@@ -51,7 +51,6 @@ class Disk:
         except OSError as error:
             where = os.fsdecode(error.filename)
             raise InputError(f"{where}: cannot be read: {error.strerror}") from None
-        blob, ends, sizes, folders, archives, strays, odd = found
         if odd is not None:
             raise InputError(f"{path / os.fsdecode(odd)}: is a link to no regular file; remove it")
         starts = np.concatenate([np.zeros(1, np.int64), np.frombuffer(ends, np.int64)])
