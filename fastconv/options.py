@@ -25,7 +25,7 @@ PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset
 def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
     """The path that a person means. Raises UsageError where it can be none."""
     if is_remote(value):
-        raise UsageError(f"{option} is a folder or a file on disk; {value} is none")
+        raise UsageError(f"{option} is a folder or a file on disk, and not in an object store")
     if str(value) == "":
         raise UsageError(f"{option} is empty; give a path")
     try:

@@ -86,12 +86,13 @@ def remote_path(value: str | RemotePath, option: str) -> RemotePath:
         raise UsageError(f"{option} names no {SCHEMES[scheme]}: it is {scheme}://NAME/PATH")
     if scheme in READ_ONLY:
         bucket, key = bucket.lower(), unquote(key)
-    parts = key.strip("/").split("/")
-    if key.strip("/") and any(part in ("", ".", "..") for part in parts):
+    key = key.removesuffix("/")
+    parts = key.split("/")
+    if key and any(part in ("", ".", "..") for part in parts):
         raise UsageError(
             f"{option} has an empty part, or a part . or .., in its path; leave it out"
         )
-    return RemotePath(scheme, bucket, key.strip("/"))
+    return RemotePath(scheme, bucket, key)
 
 
 def known_path(url: str) -> RemotePath | None:
