@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,6 +122,25 @@ def test_trees_give_the_same_bytes(
     )
     assert theirs["odd"] == ours["odd"]
     assert theirs["totals"] == ours["totals"]
+
+
+def test_executors_and_buckets_for_output_give_the_same_bytes(
+    archives: Path, mini: Path, upload: Callable[[Path, str], str], server: Server, tmp_path: Path
+) -> None:
+    """Workers have but a part of the plan, and rows that are counted from its beginning."""
+    here = converted(archives, tmp_path / "here")
+    tree_here = converted(mini / "tree", tmp_path / "tree-here")
+    url, tree_url = upload(archives, "archives"), upload(mini / "tree", "tree")
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as engine:
+        for source, wanted in ((url, here), (tree_url, tree_here)):
+            out = tmp_path / f"out-{wanted is here}"
+            convert(Options(source=source, out=out, train_shards=4), engine=engine)
+            assert digests(out) == wanted
+    bucket = url.split("/")[2]
+    convert(Options(source=url, out=f"s3://{bucket}/out", train_shards=4, workers=2))
+    for name, digest in here.items():
+        with server.client().get_object(Bucket=bucket, Key=f"out/{name}")["Body"] as body:
+            assert hashlib.sha256(body.read()).hexdigest() == digest
 
 
 def test_kaggles_tree_class_folders_and_flat_folders_are_found(
