@@ -1,6 +1,6 @@
 """A plan's rows whose images are in an object store, as rows of images on disk.
 
-The images are fetched in batches, two of them while the loop works on the one before, so that the
+The images are fetched in batches, four of them while the loop works on the one before, so that the
 last requests of one batch do not keep the line idle. The loop is given columns in which they lie in
 one of a few spools, used in turn; all else is the plan's.
 """
@@ -19,7 +19,7 @@ from fastconv.remote.path import Extent
 from fastconv.remote.spool import BATCH_BYTES, BATCH_COUNT, Batch, Spool
 
 Rows = list[tuple[int, Extent]]
-SPOOLS = 3
+SPOOLS = 5
 
 
 def _room(count: int, kind: str, size: int) -> memoryview:

@@ -11,8 +11,8 @@ from fastconv.remote.path import Extent
 from fastconv.remote.store import PIECE_BYTES, open_store
 from fastconv.shared import anonymous_file
 
-THREADS = 16
-BATCH_BYTES, BATCH_COUNT = 8 << 20, 512
+THREADS = 8  # of one batch, of which several are under way
+BATCH_BYTES, BATCH_COUNT = 5 << 20, 512
 
 
 class Spool:
