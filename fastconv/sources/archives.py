@@ -20,19 +20,17 @@ from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
 from fastconv.regular import regular
+from fastconv.remote.path import Place
 from fastconv.sources.kinds import text
 from fastconv.sources.published import size_beside_published
 
-# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk, or a file system that is
-# far away, each is a wait, and waits overlap; on a warm one the kernel copies little, and threads
-# beyond the cores gain nothing and take a tenth more.
-INDEX_THREADS = 16
+# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
+# threads overlap; on a warm one the kernel copies little, and more threads than cores gain nothing.
+INDEX_THREADS = 8
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
-REGULAR, SPARSE = ord("0"), ord("S")
 TAR = b".tar"
-# Calls a function with each of these, and gives what it returns in their order, as map does.
-Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+REGULAR, SPARSE = ord("0"), ord("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +60,17 @@ class Cut:
     partial: bool
 
 
-def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> tuple[Members, Cut | None]:
-    """List the tar at [begin, end) of an open file, up to where it ends too early, if it does.
-    Other damage is an InputError, which names `what` and the offset. Another thread ends it by
-    setting `stop` (an int) to 1."""
-    status, at, error, offset, size, types, blob, ends = _tar.scan(fd, begin, end, stop)
+# Lists the tar at [begin, end) of an archive, up to where it ends too early, if it does. Other
+# damage is an InputError, which names what is listed and the offset.
+Scanner = Callable[[int, int, str], tuple[Members, Cut | None]]
+# As the built-in map.
+Mapped = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+Answer = tuple[int, int, int, bytes, bytes, bytes, bytes, bytes]
+
+
+def listed(answer: Answer, end: int, what: str) -> tuple[Members, Cut | None]:
+    """What a Scanner returns, from what _tar.scan answered of the tar `what` up to `end`."""
+    status, at, error, offset, size, types, blob, ends = answer
     starts = np.zeros(len(types) + 1, np.int64)
     starts[1:] = np.frombuffer(ends, np.int64)
     members = Members(
@@ -93,17 +97,14 @@ def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> tuple[Me
     )
 
 
-def _check_plain(fd: int, path: Path) -> None:
-    try:
-        begin = os.pread(fd, 2, 0)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    for magic, name in COMPRESSED.items():
-        if begin == magic:
-            raise InputError(
-                f"{path}: is compressed with {name}; images are read in place, which a compressed "
-                f"archive does not allow. Decompress it first"
-            )
+def refuse_compressed(begin: bytes, path: Place) -> None:
+    """InputError for an archive that begins with these two bytes, if they say that it is packed."""
+    name = COMPRESSED.get(begin)
+    if name is not None:
+        raise InputError(
+            f"{path}: is compressed with {name}; images are read in place, which a compressed "
+            f"archive does not allow. Decompress it first"
+        )
 
 
 def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS) -> Listing:
@@ -137,17 +138,30 @@ def list_archives(
             raise
 
 
-def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
+def _listed(path: Path, use_cut: bool, mapped: Mapped, stop: array[int]) -> Listing:
     try:
         fd = regular(os.fspath(path), os.O_RDONLY)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
-        _check_plain(fd, path)
-        end = os.fstat(fd).st_size
-        listing, cuts, members = _list_members(fd, path, end, run, stop)
+        try:
+            refuse_compressed(os.pread(fd, 2, 0), path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+        def scan(begin: int, end: int, what: str) -> tuple[Members, Cut | None]:
+            return listed(_tar.scan(fd, begin, end, stop), end, what)
+
+        return list_members(path, os.fstat(fd).st_size, scan, mapped, use_cut)
     finally:
         os.close(fd)
+
+
+def list_members(path: Place, end: int, scan: Scanner, mapped: Mapped, use_cut: bool) -> Listing:
+    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``mapped`` calls functions
+    on other threads than this."""
+    (outer,) = mapped(lambda _: scan(0, end, str(path)), [0])
+    listing, cuts, members = _list_members(path, end, scan, outer, mapped)
     if not cuts:
         return listing
     first = cuts[0]
@@ -160,10 +174,14 @@ def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
 
 
 def _list_members(
-    fd: int, path: Path, end: int, run: Run, stop: array[int]
+    path: Place,
+    end: int,
+    scan: Scanner,
+    outer: tuple[Members, Cut | None],
+    mapped: Mapped,
 ) -> tuple[Listing, list[Cut], int]:
     """(the images, where the archive and those in it end too early, members that are whole)."""
-    ((members, cut),) = run(lambda begin: scan(fd, begin, end, str(path), stop), (0,))
+    members, cut = outer
     inner: dict[bytes, int] = {}
     replaced = 0
     keep = np.ones(len(members.type), bool)
@@ -185,7 +203,7 @@ def _list_members(
         member = text(members.names[row])
         group = member.rpartition("/")[2][: -len(".tar")]
         stop_at = min(begin + int(members.size[row]), end)
-        found, short = scan(fd, begin, stop_at, f"{path}: {member}", stop)
+        found, short = scan(begin, stop_at, f"{path}: {member}")
         if short and short.partial:
             found = found.rows(np.arange(len(found.type)) < len(found.type) - 1)
         if stop_at < begin + int(members.size[row]):
@@ -193,7 +211,7 @@ def _list_members(
         return _images(path, found, group, member), short, len(found.type)
 
     rest = members if keep.all() else members.rows(keep)
-    parts = list(run(one, inner.values()))
+    parts = list(mapped(one, inner.values()))
     parts.append((_images(path, rest, None, ""), None, len(rest.type)))
     cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
     listing = Listing.joined([part for part, _, _ in parts])
@@ -213,7 +231,7 @@ def _ending_in_tar(names: Names) -> Int64Array:
     return rows
 
 
-def _cut_error(path: Path, size: int, cut: Cut, members: int) -> InputError:
+def _cut_error(path: Place, size: int, cut: Cut, members: int) -> InputError:
     published = size_beside_published(path, size)
     return InputError(
         f"{cut.what}: {cut.reason}: header at offset {cut.at}{cut.around}; {members:,} members of "
@@ -257,7 +275,7 @@ def _clean(name: bytes, where: str) -> bytes:
     return b"/".join(parts)
 
 
-def _images(path: Path, members: Members, group: str | None, inside: str) -> Listing:
+def _images(path: Place, members: Members, group: str | None, inside: str) -> Listing:
     """The images among a tar's members, a container for each folder of them. They are of the class
     `group`, or, where that is None, of those that the folders stand for."""
     where = f"{path}: {inside}" if inside else str(path)
