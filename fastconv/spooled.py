@@ -1,12 +1,15 @@
 """A plan's rows whose images are in an object store, as rows of images on disk.
 
-The images are fetched in batches, each while the loop works on the one before it. The loop is given
-columns in which they lie in one of two spools, used in turn; all else is the plan's.
+The images are fetched in batches, two of them while the loop works on the one before, so that the
+last requests of one batch do not keep the line idle. The loop is given columns in which they lie in
+one of a few spools, used in turn; all else is the plan's.
 """
 
 from __future__ import annotations
 
+import itertools
 import mmap
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +19,7 @@ from fastconv.remote.path import Extent
 from fastconv.remote.spool import BATCH_BYTES, BATCH_COUNT, Batch, Spool
 
 Rows = list[tuple[int, Extent]]
+SPOOLS = 3
 
 
 def _room(count: int, kind: str, size: int) -> memoryview:
@@ -32,7 +36,7 @@ class Spooled:
 
     def __init__(self, job: Job, bytes_max: int) -> None:
         self._job, self._bytes_max = job, bytes_max
-        self._spools = (Spool(), Spool())
+        self._spools = [Spool() for _ in range(SPOOLS)]
 
     def of(self, task: ShardTask) -> tuple[dict[str, memoryview], Iterator[tuple[int, int]]]:
         """Columns in the place of the plan's, and parts [first row, end) of the task's rows: they
@@ -41,51 +45,52 @@ class Spooled:
         rows = len(columns["container"])
         container, offset = _room(rows, "i", 4), _room(rows, "q", 8)
         paths = [spool.path.encode() for spool in self._spools]
+        sizes = itertools.accumulate(map(len, paths))
         files = len(columns["path_start"]) - 1
         first = len(columns["container_file"])
-        ends = [columns["path_start"][files] + n for n in (len(paths[0]), len(paths[0] + paths[1]))]
+        ends = [columns["path_start"][files] + size for size in sizes]
         own = {
             **columns,
             "container": container,
             "offset": offset,
-            "container_file": _with(columns["container_file"], [files, files + 1]),
-            "container_is_folder": _with(columns["container_is_folder"], [0, 0]),
+            "container_file": _with(columns["container_file"], [files + n for n in range(SPOOLS)]),
+            "container_is_folder": _with(columns["container_is_folder"], [0] * SPOOLS),
             "path_start": _with(columns["path_start"], ends),
-            "path": memoryview(bytes(columns["path"]) + paths[0] + paths[1]),
+            "path": memoryview(b"".join([columns["path"], *paths])),
         }
         return own, self._parts(task, container, offset, first)
 
     def _parts(
         self, task: ShardTask, container: memoryview, offset: memoryview, first: int
     ) -> Iterator[tuple[int, int]]:
-        ahead = self._batches(task)
-        turn, start = 0, task.start
-        batch: Batch | None = None
-        following = None
+        told, start = self._batches(task), task.start
+        turns = itertools.cycle(range(SPOOLS))
+        ahead: deque[tuple[int, int, Rows, Batch]] = deque()
+
+        def fetch_ahead() -> None:
+            free = itertools.islice(turns, SPOOLS - 1 - len(ahead))
+            for turn, (stop, rows) in zip(free, told, strict=False):
+                batch = Batch(self._spools[turn], [extent for _, extent in rows])
+                ahead.append((turn, stop, rows, batch))
+
         try:
-            following = self._begun(next(ahead, None), turn)
-            while following is not None:
-                (stop, rows), batch = following
+            fetch_ahead()
+            while ahead:
+                turn, stop, rows, batch = ahead[0]
                 failed = batch.wait()
                 if failed is not None:
                     self._refuse(rows[failed[0]][0], failed[1])
+                ahead.popleft()
+                fetch_ahead()  # all spools but this one's are free
                 for (row, _), at in zip(rows, batch.offsets, strict=True):
                     container[row], offset[row] = first + turn, at
-                turn = 1 - turn
-                following = self._begun(next(ahead, None), turn)
                 yield start, stop
                 start = stop
         finally:
-            if following is not None:
-                following[1].give_up()
-                self._spools = (Spool(), Spool())  # into these it may still write
-
-    def _begun(
-        self, told: tuple[int, Rows] | None, turn: int
-    ) -> tuple[tuple[int, Rows], Batch] | None:
-        if told is None:
-            return None
-        return told, Batch(self._spools[turn], [extent for _, extent in told[1]])
+            if ahead:  # into these it may still write
+                self._spools = [Spool() for _ in range(SPOOLS)]
+            for *_, batch in ahead:
+                batch.give_up()
 
     def _batches(self, task: ShardTask) -> Iterator[tuple[int, Rows]]:
         """(the row behind a batch, what is to be fetched for it)."""

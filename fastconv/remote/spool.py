@@ -12,7 +12,7 @@ from fastconv.remote.store import PIECE_BYTES, open_store
 from fastconv.shared import anonymous_file
 
 THREADS = 16
-BATCH_BYTES, BATCH_COUNT = 12 << 20, 512
+BATCH_BYTES, BATCH_COUNT = 8 << 20, 512
 
 
 class Spool:

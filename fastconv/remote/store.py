@@ -19,7 +19,7 @@ from fastconv.errors import UsageError
 from fastconv.remote.backends import connect, patience_seconds
 from fastconv.remote.path import SIZED, Extent, RemotePath, sized
 from fastconv.remote.refusals import refusal
-from fastconv.remote.threads import on_threads
+from fastconv.remote.threads import HASTE, heeding, on_threads, within
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -53,7 +53,20 @@ class Store:
         return self._store
 
     def attempt(self, key: str, do: Callable[[], T]) -> T:
-        """What ``do`` returns, which is called again while what it fails with may pass."""
+        """What ``do`` returns, which is called again while what it fails with may pass. Ctrl-C is
+        heard meanwhile, and there is little time where the process is in haste."""
+        left = HASTE.seconds
+        if left is not None:
+            try:
+                return within(lambda: self._attempt(key, do), left)
+            except TimeoutError:
+                path = RemotePath(self.root.scheme, self.root.bucket, key)
+            raise OSError(errno.ETIMEDOUT, "its server does not answer", str(path))
+        if threading.current_thread() is threading.main_thread():
+            return heeding(lambda: self._attempt(key, do))
+        return self._attempt(key, do)
+
+    def _attempt(self, key: str, do: Callable[[], T]) -> T:
         deadline, pause = time.monotonic() + self._patience, 0.1
         while True:
             refused, passing = self.refused(key, do)

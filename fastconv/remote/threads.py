@@ -6,12 +6,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+HASTE_SECONDS = 8.0
 GRACE_SECONDS = 0.5  # for requests under way where their answers are of no use any more
 
 
@@ -57,6 +58,49 @@ def on_threads(do: Callable[[T], R], items: Iterable[T], count: int) -> list[R]:
                 thread.join(max(0.0, deadline - time.monotonic()))
         raise
     return results  # type: ignore[return-value]  # each is there
+
+
+def within(do: Callable[[], R], seconds: float) -> R:
+    """What ``do`` returns within so many seconds; TimeoutError after them."""
+    answer: SimpleQueue[tuple[R | None, BaseException | None]] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            answer.put((do(), None))
+        except BaseException as error:  # whoever waits raises it
+            answer.put((None, error))
+
+    threading.Thread(target=work, name="fastconv-store", daemon=True).start()
+    try:
+        result, error = answer.get(timeout=max(0.0, seconds))
+    except Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # it is there
+
+
+class Haste:
+    """Of a job that ended in an error: what is tidied up then may take little time altogether, as
+    it may be the store that is the matter. For the whole process."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def begin(self) -> None:
+        if self._until is None:
+            self._until = time.monotonic() + HASTE_SECONDS
+
+    def end(self) -> None:
+        self._until = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How many are left; None where there is no haste."""
+        return None if self._until is None else self._until - time.monotonic()
+
+
+HASTE = Haste()
 
 
 def heeding(do: Callable[[], R]) -> R:

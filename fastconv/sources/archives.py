@@ -24,13 +24,16 @@ from fastconv.remote.path import Place
 from fastconv.sources.kinds import text
 from fastconv.sources.published import size_beside_published
 
-# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
-# threads overlap; on a warm one the kernel copies little, and more threads than cores gain nothing.
-INDEX_THREADS = 8
+# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk, or a file system that is
+# far away, each is a wait, and waits overlap; on a warm one the kernel copies little, and threads
+# beyond the cores gain nothing and take a tenth more.
+INDEX_THREADS = 16
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
-TAR = b".tar"
 REGULAR, SPARSE = ord("0"), ord("S")
+TAR = b".tar"
+# Calls a function with each of these, and gives what it returns in their order, as map does.
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,6 @@ class Cut:
 # Lists the tar at [begin, end) of an archive, up to where it ends too early, if it does. Other
 # damage is an InputError, which names what is listed and the offset.
 Scanner = Callable[[int, int, str], tuple[Members, Cut | None]]
-# As the built-in map.
-Mapped = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 Answer = tuple[int, int, int, bytes, bytes, bytes, bytes, bytes]
 
 
@@ -138,7 +139,7 @@ def list_archives(
             raise
 
 
-def _listed(path: Path, use_cut: bool, mapped: Mapped, stop: array[int]) -> Listing:
+def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
     try:
         fd = regular(os.fspath(path), os.O_RDONLY)
     except OSError as error:
@@ -152,16 +153,15 @@ def _listed(path: Path, use_cut: bool, mapped: Mapped, stop: array[int]) -> List
         def scan(begin: int, end: int, what: str) -> tuple[Members, Cut | None]:
             return listed(_tar.scan(fd, begin, end, stop), end, what)
 
-        return list_members(path, os.fstat(fd).st_size, scan, mapped, use_cut)
+        return list_members(path, os.fstat(fd).st_size, scan, run, use_cut)
     finally:
         os.close(fd)
 
 
-def list_members(path: Place, end: int, scan: Scanner, mapped: Mapped, use_cut: bool) -> Listing:
-    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``mapped`` calls functions
-    on other threads than this."""
-    (outer,) = mapped(lambda _: scan(0, end, str(path)), [0])
-    listing, cuts, members = _list_members(path, end, scan, outer, mapped)
+def list_members(path: Place, end: int, scan: Scanner, run: Run, use_cut: bool) -> Listing:
+    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``run`` maps it over inner
+    archives."""
+    listing, cuts, members = _list_members(path, end, scan, run)
     if not cuts:
         return listing
     first = cuts[0]
@@ -173,15 +173,9 @@ def list_members(path: Place, end: int, scan: Scanner, mapped: Mapped, use_cut: 
     return replace(listing, cut=(CutArchive(first.what, first.reason, first.at, members),))
 
 
-def _list_members(
-    path: Place,
-    end: int,
-    scan: Scanner,
-    outer: tuple[Members, Cut | None],
-    mapped: Mapped,
-) -> tuple[Listing, list[Cut], int]:
+def _list_members(path: Place, end: int, scan: Scanner, run: Run) -> tuple[Listing, list[Cut], int]:
     """(the images, where the archive and those in it end too early, members that are whole)."""
-    members, cut = outer
+    ((members, cut),) = run(lambda begin: scan(begin, end, str(path)), (0,))
     inner: dict[bytes, int] = {}
     replaced = 0
     keep = np.ones(len(members.type), bool)
@@ -211,7 +205,7 @@ def _list_members(
         return _images(path, found, group, member), short, len(found.type)
 
     rest = members if keep.all() else members.rows(keep)
-    parts = list(mapped(one, inner.values()))
+    parts = list(run(one, inner.values()))
     parts.append((_images(path, rest, None, ""), None, len(rest.type)))
     cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
     listing = Listing.joined([part for part, _, _ in parts])

@@ -86,18 +86,22 @@ class Bucket:
 
     def entries(self, path: Place) -> Entries:
         level = self._level(_remote(path))
-        names, sizes, archives, strays = [], [], [], 0
+        images, archives, strays = [], [], 0
         for name in sorted(level.files):
             raw = name.encode("utf-8", "surrogateescape")
             if is_image_name(raw):
-                names.append(raw)
-                sizes.append(level.files[name][0])
+                images.append((raw, level.files[name][0]))
             elif raw.lower().endswith(b".tar"):
                 archives.append(raw)
             else:
                 strays += 1
-        folders = sorted(name.encode("utf-8", "surrogateescape") for name in level.folders)
-        return Entries(Names.of(names), np.array(sizes, np.int64), folders, archives, strays)
+        return Entries(
+            Names.of(name for name, _ in images),
+            np.array([size for _, size in images], np.int64),
+            sorted(name.encode("utf-8", "surrogateescape") for name in level.folders),
+            sorted(archives),
+            strays,
+        )
 
     def holds_image(self, path: Place) -> bool:
         names = self._level(_remote(path)).files

@@ -43,9 +43,10 @@ class Disk:
         return [entry.name for entry in _children(_on_disk(path)) if entry.is_dir()]
 
     def entries(self, path: Place) -> Entries:
+        folder = _on_disk(path)
         try:
             blob, ends, sizes, folders, archives, strays, odd = _members.entries(
-                os.fsencode(_on_disk(path))
+                os.fsencode(folder)
             )
         except OSError as error:
             where = os.fsdecode(error.filename)
@@ -53,9 +54,12 @@ class Disk:
         if odd is not None:
             raise InputError(f"{path / os.fsdecode(odd)}: is a link to no regular file; remove it")
         starts = np.concatenate([np.zeros(1, np.int64), np.frombuffer(ends, np.int64)])
-        names = Names(np.frombuffer(blob, np.uint8), starts)
         return Entries(
-            names, np.frombuffer(sizes, np.int64), sorted(folders), sorted(archives), strays
+            Names(np.frombuffer(blob, np.uint8), starts),
+            np.frombuffer(sizes, np.int64),
+            sorted(folders),
+            sorted(archives),
+            strays,
         )
 
     def holds_image(self, path: Place) -> bool:

@@ -14,14 +14,14 @@ from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
 from fastconv.remote.path import Place, RemotePath
 from fastconv.remote.threads import on_threads
-from fastconv.sources import archives
+from fastconv.sources.archives import list_archives
 from fastconv.sources.kinds import text
 from fastconv.sources.places import tree_of
 from fastconv.sources.trees import Entries, Tree
 
+ARCHIVES = 16  # of an object store, listed at once
 # A file's status is a wait where a file system is far away, and waits overlap.
 FOLDER_THREADS = 16
-ARCHIVES = 16  # of an object store, listed at once
 
 
 def list_folder(path: Place, use_cut: bool = False) -> Listing:
@@ -36,21 +36,21 @@ def list_folder(path: Place, use_cut: bool = False) -> Listing:
     tree = tree_of(path)
     tree.look_below(path)
     here, entries = _images(tree, path)
-    packed = entries.archives
+    archives = entries.archives
     above = tree.above(path)
     parts = [here] if len(here) else []
     empty = 0
-    found = _class_folders(tree, path, entries.folders, above)
+    found = _class_folders(tree, [path / os.fsdecode(name) for name in entries.folders], above)
     for folder, listing in zip(entries.folders, found, strict=True):
-        if len(listing) and folder + b".tar" in packed:
+        if len(listing) and folder + b".tar" in archives:
             raise InputError(
                 f"{path / os.fsdecode(folder)}: stands beside an archive of its name, so that its "
                 f"images may be there twice; move one of the two away"
             )
         empty += not len(listing)
         parts.append(listing)
-    of_archives = list_archives([path / os.fsdecode(name) for name in packed], use_cut)
-    for archive, listing in zip(packed, of_archives, strict=True):
+    of_archives = list_several([path / os.fsdecode(name) for name in archives], use_cut)
+    for archive, listing in zip(archives, of_archives, strict=True):
         group = text(archive)[: -len(".tar")]
         containers = tuple(replace(place, group=group) for place in listing.containers)
         parts.append(replace(listing, containers=containers))
@@ -64,10 +64,10 @@ def list_folder(path: Place, use_cut: bool = False) -> Listing:
     return joined
 
 
-def list_archives(paths: list[Place], use_cut: bool) -> Iterator[Listing]:
-    """What each of these archives holds, in their order; several are listed at once."""
+def list_several(paths: list[Place], use_cut: bool) -> Iterator[Listing]:
+    """What each of these archives holds, in their order; all on disk, or all in an object store."""
     if not any(isinstance(path, RemotePath) for path in paths):
-        yield from archives.list_archives([p for p in paths if isinstance(p, Path)], use_cut)
+        yield from list_archives([path for path in paths if isinstance(path, Path)], use_cut)
         return
     from fastconv.sources.remote_archives import Pace, list_remote_archive
 
@@ -85,32 +85,29 @@ def _images(tree: Tree, path: Place, group: str | None = None) -> tuple[Listing,
     entries = tree.entries(path)
     listing = Listing(
         (Container(text(os.fsencode(str(path))), True, "", group),),
-        np.zeros(len(entries.names), np.int32),
-        np.zeros(len(entries.names), np.int64),
+        np.zeros(len(entries.sizes), np.int32),
+        np.zeros(len(entries.sizes), np.int64),
         entries.sizes,
         entries.names,
     )
     return listing, entries
 
 
-def _class_folders(
-    tree: Tree, path: Place, names: list[bytes], above: set[Hashable]
-) -> Iterator[Listing]:
+def _class_folders(tree: Tree, paths: list[Place], above: set[Hashable]) -> Iterator[Listing]:
     """Each class's images, in order; several folders are read at once, for on a file system that
     is far away each file's status is a wait."""
     with ThreadPoolExecutor(FOLDER_THREADS, thread_name_prefix="fastconv-list") as pool:
         try:
-            yield from pool.map(
-                lambda name: _class_folder(tree, path / os.fsdecode(name), text(name), above), names
-            )
+            yield from pool.map(lambda path: _class_folder(tree, path, above), paths)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _class_folder(tree: Tree, path: Place, group: str, above: set[Hashable]) -> Listing:
-    """A class's images. Raises InputError where a link leads to one of the folders `above`, by
-    which all other classes' images would be of this one."""
+def _class_folder(tree: Tree, path: Place, above: set[Hashable]) -> Listing:
+    """A class's images; the folder is named for it. Raises InputError where a link leads to one of
+    the folders `above`, by which all other classes' images would be of this one."""
+    group = text(os.fsencode(path.name))
     parts, strays = [], 0
     seen: set[Hashable] = set()
     todo = [path]

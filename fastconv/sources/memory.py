@@ -19,8 +19,8 @@ from fastconv.cache import Arrays, remembered, remembered_as
 from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.names import Names
 from fastconv.remote.path import Place
+from fastconv.sources.archives import list_archive
 from fastconv.sources.fetched import named, on_disk
-from fastconv.sources.folders import list_archives
 from fastconv.sources.places import is_folder
 
 if TYPE_CHECKING:
@@ -61,12 +61,20 @@ def _remembered(
     return remembered_as(str(path), key, lambda: identity, find_out, lambda _arrays: True)
 
 
+def _found_out(path: Place, use_cut: bool) -> Listing:
+    if isinstance(path, Path):
+        return list_archive(path, use_cut)
+    from fastconv.sources.remote_archives import list_remote_archive  # loads what few jobs need
+
+    return list_remote_archive(path, use_cut)
+
+
 def listed(path: Place, use_cut: bool = False) -> Listing:
     """What an archive holds, remembered. The headers of a few members of one on disk are read
     again, so that an archive that was written anew with the old one's size and times is noticed."""
 
     def find_out() -> Arrays:
-        (listing,) = list_archives([path], use_cut)
+        listing = _found_out(path, use_cut)
         containers = [[p.inside, p.group, p.version] for p in listing.containers]
         cut = [[part.archive, part.reason, part.offset, part.members] for part in listing.cut]
         said = {"containers": containers, "strays": listing.strays, "cut": cut}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -116,11 +116,11 @@ def list_remote_archive(
             raise unreadable(path, error) from None
         return listed(answer, end, what)
 
-    def mapped(do: Callable[[int], Any], items: Iterable[int]) -> list[Any]:
-        return on_threads(do, items, CHAINS)
+    def run(do: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return iter(on_threads(do, items, CHAINS))
 
     try:
-        listing = list_members(path, size, scan, mapped, use_cut)
+        listing = list_members(path, size, scan, run, use_cut)
     except BaseException:
         stop[0] = 1
         raise

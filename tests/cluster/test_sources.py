@@ -24,7 +24,8 @@ from fastconv.progress import Progress
 from fastconv.remote.path import RemotePath
 from fastconv.sources.archives import list_archive
 from fastconv.sources.buckets import forget
-from fastconv.sources.remote_archives import CHAINS, HOP_BYTES, Pace, list_remote_archive
+from fastconv.sources.memory import listed
+from fastconv.sources.remote_archives import Pace, list_remote_archive
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("no_children", "without_cache")]
 
@@ -200,6 +201,55 @@ def test_one_image_may_be_larger_than_a_batch(
     here = converted(tree, tmp_path / "here", on_error="skip", train_shards=1)
     url = upload(tree, "large")
     assert converted(url, tmp_path / "there", on_error="skip", train_shards=1) == here
+
+
+def test_a_listing_is_remembered_while_the_object_is_the_same(
+    archives: Path,
+    upload: Callable[[Path, str], str],
+    proxy: FaultyProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FASTCONV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("fastconv.cache.WORTH_SECONDS", 0.0)
+    place = RemotePath(*upload(archives / TRAIN, "train.tar").replace("://", "/", 1).split("/", 2))
+    first = listed(place)
+    asked = len(proxy.requests)
+    forget()
+    again = listed(place)
+    assert len(proxy.requests) == asked + 1  # what its size and version are
+    assert again.containers == first.containers
+    assert (again.offset == first.offset).all()
+    listing = list_archive(archives / TRAIN)
+    with (archives / TRAIN).open("ab") as file:
+        file.write(bytes(10240))
+    upload(archives / TRAIN, "train.tar")
+    forget()
+    assert (listed(place).offset == listing.offset).all()
+    assert len(proxy.requests) > asked + 2
+
+
+def test_a_table_of_a_schema_may_be_in_a_store(
+    archives: Path, upload: Callable[[Path, str], str], tmp_path: Path
+) -> None:
+    names = [
+        (list_archive(archives / TRAIN).names[row]).decode()
+        for row in range(len(list_archive(archives / TRAIN)))
+    ]
+    table = tmp_path / "table.csv"
+    table.write_text("file_name,mark\n" + "".join(f"{n},{k}\n" for k, n in enumerate(names)))
+    url = upload(table, "tables/table.csv")
+    outs = []
+    for number, file in enumerate((table, url)):
+        schema = tmp_path / f"{number}.toml"
+        schema.write_text(
+            f"[columns]\nfile = '{file}'\n[columns.features]\n'image/mark' = 'mark'\n"
+        )
+        more = {"schema": str(schema), "split": "train"}
+        outs.append(converted(archives, tmp_path / f"out{number}", **more))
+    assert outs[0] == outs[1]
+    told = json.loads((tmp_path / "out1" / "manifest.json").read_bytes())["source"]["columns"]
+    assert told["path"] == url
 
 
 # ---- what is refused ----------------------------------------------------------------------------
@@ -427,22 +477,3 @@ def test_a_web_server_gives_the_same_bytes(archives: Path, tmp_path: Path, etags
         options = Options(**given, out=tmp_path / "changed", train_shards=4)  # type: ignore[arg-type]
         with pytest.raises(InputError, match="not the one that was listed any more"):
             convert(options, change)
-
-
-def test_a_window_is_settled_by_what_was_measured() -> None:
-    pace = Pace()
-    pace.began(CHAINS)
-    first = pace.window(0)
-    assert HOP_BYTES < first <= 1 << 20
-    assert pace.window(100_000) == HOP_BYTES  # nothing is known yet
-    pace.took(1, HOP_BYTES, 0.02)
-    assert pace.window(100_000) == 1 << 20  # tried
-    pace.took(1, 1 << 20, 0.02)
-    assert pace.window(100_000) == 1 << 20  # ten headers in the time of one
-    assert pace.window(3 << 20) == HOP_BYTES
-    for _ in range(50):
-        pace.took(1, 1 << 20, 2.0)  # a narrow line
-    assert pace.window(100_000) == HOP_BYTES
-    assert pace.window(3000) == 1 << 20
-    pace.began(1 - CHAINS)
-    assert pace.window(3000) == 8 << 20  # one chain may have it all
