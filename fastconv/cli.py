@@ -9,13 +9,14 @@ import sys
 import time
 import traceback
 from contextlib import nullcontext, suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from fastconv.cli_completion import complete_paths, completion
 from fastconv.cli_diff import diff
 from fastconv.cli_options import (
+    CLUSTER_OPTIONS,
     IMAGE_OPTIONS,
     JOB_OPTIONS,
     OUT,
@@ -35,6 +36,11 @@ from fastconv.cli_tfds import tfds_info
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
+
+if TYPE_CHECKING:
+    from fastconv.engine import LocalEngine
+    from fastconv.engines.cluster import Cluster
+    from fastconv.options import Options
 
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -86,22 +92,29 @@ def cli() -> None:
 @with_options(*RECORD_OPTIONS)
 @with_options(on_error("a bad image, an image without a label, or a bad box file"))
 @with_options(*IMAGE_OPTIONS)
-@with_options(WORKERS)
+@with_options(WORKERS, *CLUSTER_OPTIONS)
 @click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
 @with_options(*JOB_OPTIONS)
 @with_options(*SHOW_OPTIONS)
-def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **given: Any) -> int:
+def shards(
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    no_space_check: bool,
+    scheduler: str | None,
+    local_cluster: int | None,
+    **given: Any,
+) -> int:
     """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.
 
     SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
     validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes.
     """
-    from fastconv.engine import LocalEngine
     from fastconv.options import Options
 
     options = Options(space_check=not no_space_check, **given)
     # Processes start while this one loads NumPy and lists the source.
-    with nullcontext() if dry_run else LocalEngine(options.workers) as engine:
+    with nullcontext() if dry_run else _engine(options, scheduler, local_cluster) as engine:
         from fastconv.conversion import carry_out
         from fastconv.display import display_for
         from fastconv.prepare import prepare
@@ -130,6 +143,24 @@ def shards(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **gi
     table, lines = report_table(report)
     outcome(report.as_dict(), lines, quiet, as_json, table)
     return report.exit_code
+
+
+def _engine(
+    options: Options, scheduler: str | None, local_cluster: int | None
+) -> LocalEngine | Cluster:
+    if scheduler is None and local_cluster is None:
+        from fastconv.engine import LocalEngine
+
+        return LocalEngine(options.workers)
+    if scheduler is not None and local_cluster is not None:
+        raise UsageError("--scheduler and --local-cluster are two places for one job; give one")
+    if options.workers is not None:
+        raise UsageError(
+            "--workers is for processes without a cluster, which has workers of its own"
+        )
+    from fastconv.engines.cluster import Cluster
+
+    return Cluster(scheduler, local_cluster)
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from fastconv.options import PARTS
 from fastconv.outline import Outline
 from fastconv.past import NOTES
 from fastconv.prepare import Prepared
+from fastconv.remote.path import Place
 from fastconv.report import (
     ClassCounts,
     ImageNote,
@@ -139,7 +140,7 @@ def make_report(
     places: Layout,
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
-    out: Path,
+    out: Place,
     workers: int,
 ) -> Report:
     repaired, skipped, splits = [], [], []

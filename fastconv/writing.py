@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from fastconv.board import ROW, Board
@@ -15,6 +14,7 @@ from fastconv.prepare import Prepared
 from fastconv.progress import Watch
 from fastconv.records import class_entries, column_entries, loop_keys
 from fastconv.recruits import Recruits
+from fastconv.remote.path import Place
 from fastconv.runs import Samples
 from fastconv.workers import SHARD_MODULE, Crew
 
@@ -39,7 +39,7 @@ def share_plan(prepared: Prepared, facts: dict[str, Any] | None = None) -> int:
 
 def write_shards(
     prepared: Prepared,
-    out: Path,
+    out: Place,
     tasks: list[ShardTask],
     workers: int,
     watch: Watch,
