@@ -25,6 +25,7 @@ from fastconv.cli_options import (
     SHOW_OPTIONS,
     SOURCE_OPTIONS,
     WORKERS,
+    on_disk,
     on_error,
     with_options,
 )
@@ -164,7 +165,7 @@ def _engine(
 
 
 @cli.command()
-@click.argument("shards", nargs=-1, required=True)
+@click.argument("shards", nargs=-1, required=True, callback=on_disk)
 @click.option(
     "--out", required=True, metavar="DIR", help="Folder for the indexes, not the shards'."
 )
@@ -181,7 +182,7 @@ def index(shards: tuple[str, ...], out: str, overwrite: bool, quiet: bool, as_js
 
 
 @cli.command()
-@click.argument("out")
+@click.argument("out", callback=on_disk)
 @click.option(
     "--classes",
     type=click.IntRange(1, 1000),

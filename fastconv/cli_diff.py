@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, with_options
+from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, on_disk, with_options
 from fastconv.cli_output import consoles, outcome
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", callback=on_disk)
+@click.argument("b", callback=on_disk)
 @click.option("--bytes", "same_bytes", is_flag=True, help="Equal features are not enough.")
 @click.option(
     "--any-order",

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from fastconv.errors import UsageError
+from fastconv.remote.path import is_remote
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SOURCE_PATHS = (
@@ -192,3 +195,14 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
         return command
 
     return decorate
+
+
+def on_disk(_ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """What a command's argument names, if that is on disk. Raises UsageError for a URL."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if is_remote(one):
+            raise UsageError(
+                f"{parameter.human_readable_name} is a file or a folder here, and not in an object "
+                f"store: copy it, or mount the bucket"
+            )
+    return value

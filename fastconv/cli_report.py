@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, with_options
+from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, on_disk, with_options
 from fastconv.cli_output import consoles, outcome
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", callback=on_disk)
 @click.option(
     "--html", required=True, metavar="FILE", help="The page; an earlier one there is replaced."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.cli_options import SHOW_OPTIONS, with_options
+from fastconv.cli_options import SHOW_OPTIONS, on_disk, with_options
 from fastconv.cli_output import columns as columns_of_output
 from fastconv.cli_output import outcome, picture, pictures_wanted, terminal_window
 from fastconv.errors import InputError, UsageError
@@ -22,7 +22,7 @@ ONE_SIDE = 512  # pixels of the only picture
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", callback=on_disk)
 @click.option("--record", type=click.IntRange(0), metavar="N", help="All features of record N.")
 @click.option(
     "--class",

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from fastconv.cli_options import NAME_OPTIONS, SHOW_OPTIONS, with_options
+from fastconv.cli_options import NAME_OPTIONS, SHOW_OPTIONS, on_disk, with_options
 from fastconv.cli_output import outcome
 
 
 @click.command("tfds-info")
-@click.argument("path")
+@click.argument("path", callback=on_disk)
 @with_options(*NAME_OPTIONS)
 @click.option(
     "--labels",

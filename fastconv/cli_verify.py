@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, SOURCE_PATHS, with_options
+from fastconv.cli_options import PROCESSES, SHOW_OPTIONS, SOURCE_PATHS, on_disk, with_options
 from fastconv.cli_output import consoles, outcome
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ SHOWN_AT_MOST = 40
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", callback=on_disk)
 @click.option("--decode", is_flag=True, help="Decode every image.")
 @click.option(
     "--against-source", is_flag=True, help="Compare every record with the source it came from."

@@ -118,6 +118,25 @@ def test_what_a_store_refuses(error: Exception, number: int, said: str, passing:
     assert "hush" not in str(told) and "hush" not in repr(told)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["verify", "U"], ["show", "U"], ["report", "U", "--html", "x"], ["diff", "U", "x"]),
+        *(["tfds-info", "U"], ["index", "U", "--out", "x"], ["sample", "U"]),
+        *(["raw", "x", "--out", "U"], ["shards", "x", "--out", "https://me:hush@host/set"]),
+    ],
+    ids=lambda words: words[0],
+)
+def test_commands_for_what_is_on_disk(words: list[str], tmp_path: Path) -> None:
+    words = [word.replace("U", "s3://me:hush@bucket/set") for word in words]
+    command = [sys.executable, "-m", "fastconv", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("fastconv: ") and done.stderr.count("\n") == 1
+    assert "hush" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(UsageError, match=r"pip install 'fastconv\[remote\]'"):

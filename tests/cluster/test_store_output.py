@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -99,6 +101,27 @@ def test_the_same_bytes_as_in_a_folder(
     assert again.kept_shards == 6
 
 
+def test_from_a_bucket_into_a_bucket(
+    source: Path, server: Server, proxy: FaultyProxy, bucket: str, folder: dict[str, bytes]
+) -> None:
+    """The same bytes, by a network that fails now and then; only the manifest names other paths."""
+    client = server.client()
+    for path in source.iterdir():
+        client.upload_file(str(path), bucket, f"from/{path.name}")
+    for kind in ("status", "reset", "truncate"):
+        proxy.add(kind, chance=0.03, status=503)
+    words = command(source, bucket)
+    words[words.index(str(source))] = f"s3://{bucket}/from"
+    assert run(words) == (0, "")
+    found = objects(server, bucket)
+    assert found["manifest.json"].count(f"s3://{bucket}/from".encode()) >= 1
+    must_be_same(
+        {**found, "manifest.json": b""},
+        {**folder, "manifest.json": b""},
+    )
+    assert uploads(server, bucket) == []
+
+
 def test_every_listing_shows_whole_shards_with_their_indexes(
     source: Path, server: Server, proxy: FaultyProxy, bucket: str, folder: dict[str, bytes]
 ) -> None:
@@ -191,6 +214,39 @@ def test_a_kill_in_mid_upload(
     assert uploads(server, bucket) == []
     runs = json.loads(objects(server, bucket)["runs.json"])["runs"]
     assert runs[-1]["finished"]
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(25))
+def test_kills_at_random_moments(
+    source: Path,
+    server: Server,
+    slow: FaultyProxy,
+    bucket: str,
+    folder: dict[str, bytes],
+    seed: int,
+) -> None:
+    """Of one job again and again, until it is done."""
+    dice = random.Random(seed)
+    for _ in range(30):
+        process = subprocess.Popen(command(source, bucket), stderr=subprocess.DEVNULL)
+        try:
+            code = process.wait(timeout=dice.uniform(0.3, 2.5))
+        except subprocess.TimeoutExpired:
+            at = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(dice.choice([str(process.pid), *at])), signal.SIGKILL)
+            code = process.wait(timeout=60)
+        found = objects(server, bucket)
+        shards = {name: data for name, data in found.items() if name.startswith("data_dir/train")}
+        assert all(data == folder[name] for name, data in shards.items())
+        assert all(name.replace("data_dir", "idx_dir") in found for name in shards)
+        if code == 0:
+            break
+    assert run(command(source, bucket)) == (0, "")
+    must_be_same(objects(server, bucket), folder)
+    assert uploads(server, bucket) == []
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["a store that answers", "one that hangs"])
