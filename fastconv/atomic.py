@@ -28,14 +28,14 @@ def output_error(path: str | os.PathLike[str], error: OSError, again: str = AGAI
     return OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}; {advice}")
 
 
-def write_whole(fd: int, data: bytes) -> None:
+def write_whole(fd: int, data: bytes | memoryview) -> None:
     """All of data to fd, whatever pieces the system takes it in. OSError where it refuses."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
-def write_file(path: Path, data: bytes, partial: Path) -> None:
+def write_file(path: Path, data: bytes | memoryview, partial: Path) -> None:
     """Write `partial`, sync it, and give it its final name. OutputError where that fails, and
     nothing is left of it then."""
     try:

@@ -118,11 +118,30 @@ RECORD_OPTIONS = (
         help="gzip: compressed shards, which have no indexes.",
     ),
 )
-OUT = click.option(
-    "--out",
-    required=True,
-    metavar="DIR",
-    help="Folder for the output: new, empty, or what this very command left there unfinished.",
+
+
+def _out(required: bool) -> Callable[[Command], Command]:
+    return click.option(
+        "--out",
+        required=required,
+        metavar="DIR",
+        help="Folder for the output: new, empty, or what this very command left there unfinished.",
+    )
+
+
+OUT = _out(required=True)
+OUT_OR_PLAN = _out(required=False)  # with --plan there is none
+SHARE_OPTIONS = (
+    click.option(
+        "--plan",
+        metavar="FILE",
+        help="In place of SOURCE and its options: the plan that fastconv plan wrote.",
+    ),
+    click.option(
+        "--only",
+        metavar="K/N",
+        help="Of a plan's shards, the K-th of N shares, K from 1 to N [1/1: all].",
+    ),
 )
 WORKERS = click.option(
     "--workers", type=int, metavar="N", help="Worker processes [all usable cores]."
@@ -172,3 +191,31 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
         return command
 
     return decorate
+
+
+# Of `fastconv shards` and `fastconv plan`, all but --out.
+SHARDS_OPTIONS = (
+    *SOURCE_OPTIONS,
+    click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data]."),
+    click.option("--validation-shards", type=int, metavar="N", help="Validation shards."),
+    click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle."),
+    click.option(
+        "--slim-threads",
+        type=int,
+        default=8,
+        show_default=True,
+        help="Parts that the shards are cut from, as slim's num_threads.",
+    ),
+    click.option(
+        "--label-offset",
+        type=click.IntRange(0, 1),
+        help="Label of the first class: 1 leaves 0 for background [1; 0 in the schema tfds].",
+    ),
+    *RECORD_OPTIONS,
+    on_error("a bad image, an image without a label, or a bad box file"),
+    *IMAGE_OPTIONS,
+    WORKERS,
+    click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before."),
+    *JOB_OPTIONS,
+    *SHOW_OPTIONS,
+)

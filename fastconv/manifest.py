@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError
 from fastconv.layout import DATA, INDEXES, NAME, VERSION
+from fastconv.planned import JOB, PLANNED, SHARES, planned_files
 from fastconv.regular import content
 from fastconv.version import __version__
 
@@ -36,7 +38,7 @@ CALLED = {None: "shards, by `fastconv shards`", RAW: "class folders, by `fastcon
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|runs\.json|manifest\.(json|journal)"
     r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
-    r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt"
+    r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt|plan|shares/[^/\0]+\.journal"
 )
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)
@@ -106,7 +108,7 @@ def is_there(path: Path) -> bool:
 def _is_nothing(out: Path, name: str) -> bool:
     if name in NOT_CONTENT or name.startswith("."):
         return True
-    return name in FOLDERS and (out / name).is_dir() and not any((out / name).iterdir())
+    return name in (*FOLDERS, SHARES) and (out / name).is_dir() and not any((out / name).iterdir())
 
 
 def _written_before(out: Path) -> Iterator[str]:
@@ -121,7 +123,10 @@ def _written_before(out: Path) -> Iterator[str]:
         if name == JOURNAL:
             data, _, _ = data.partition(b"\n")
         if data or name == MANIFEST:
-            yield from parse(out / name, data).get("files", [])
+            facts = parse(out / name, data)
+            yield from facts.get("files", [])
+            if facts.get(PLANNED):
+                yield from planned_files(out)
 
 
 def _are_ours(names: object) -> bool:
@@ -218,6 +223,9 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
     folders = [name for name in ours if (out / name).is_dir() and not (out / name).is_symlink()]
     if folders:
         raise OutputError(f"{out / folders[0]}: is a folder where a file should be; move it away")
+    # First what is unfinished: where no locks work, a share of an earlier plan may be at work, and
+    # must not finish any of it under a name that was just cleared.
+    remove_partial(out)
     # Should this end half-way, the next run must know all the same what is ours.
     (out / PARTIAL).mkdir(exist_ok=True)
     line = json.dumps({"tool": TOOL, "files": sorted(ours)}).encode() + b"\n"
@@ -227,7 +235,7 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
     for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
         (out / name).unlink(missing_ok=True)
     remove_partial(out)
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, SHARES):
         if not any(name.startswith(f"{folder}/") for name in files):
             with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
                 (out / folder).rmdir()
@@ -267,11 +275,17 @@ def remove_partial(out: Path) -> None:
             folder.unlink()
             return
         for entry in folder.iterdir():
-            if PART.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
+            if entry.is_dir() and not entry.is_symlink() and _of_several(entry.name):
+                if JOB.fullmatch(entry.name):  # somebody may still write there: not by this name
+                    entry = entry.rename(folder / f"part-{secrets.randbits(60)}")
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
         folder.rmdir()
+
+
+def _of_several(name: str) -> bool:
+    return bool(PART.fullmatch(name) or JOB.fullmatch(name))
 
 
 def dump(manifest: dict[str, Any]) -> bytes:
@@ -288,8 +302,9 @@ def dump(manifest: dict[str, Any]) -> bytes:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Make the folder `out`, and keep other jobs of fastconv from it meanwhile.
+def locked(out: Path, shared: bool = False) -> Iterator[None]:
+    """Make the folder `out`, and keep other jobs of fastconv from it meanwhile; those that take a
+    ``shared`` lock, only from the others.
 
     Raises OutputError where one is at work there. The lock ends with its process, however that
     ends; a file system without locks goes without.
@@ -301,7 +316,7 @@ def locked(out: Path) -> Iterator[None]:
         raise output_error(out, error) from None
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(
                 f"{out}: another fastconv is writing here; wait until it ends, or choose another "
