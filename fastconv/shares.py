@@ -232,6 +232,7 @@ class _Share:
             for result in crew.write(todo, workers, watch, recruits, samples):
                 journal.add(journal_line(result))
                 results[result.task.name] = result
+            watch.phase("finishing")
             note_run(finished=True)
         except BaseException:
             if len(results) > kept:  # how fast it was is worth no more than a try
