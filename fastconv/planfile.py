@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,11 @@ class PlanFile:
     def opened(cls, fd: int, shown: str) -> PlanFile:
         """The plan in an open file, which is closed when it is needed no more."""
         reader = _Reader(fd, shown)
-        plan = cls(reader.read, os.fstat(fd).st_size, shown)
+        try:
+            size = os.fstat(fd).st_size
+        except OSError as error:
+            raise InputError(f"{shown}: cannot be read: {error.strerror}") from None
+        plan = cls(reader.read, size, shown)
         plan.fd = fd
         return plan
 
@@ -166,7 +171,8 @@ class _Reader:
         self._fd, self._shown = fd, shown
 
     def __del__(self) -> None:
-        os.close(self._fd)
+        with suppress(OSError):  # it was only read
+            os.close(self._fd)
 
     def read(self, start: int, stop: int) -> bytes:
         parts = []

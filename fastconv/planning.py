@@ -117,8 +117,9 @@ def _is_there(path: Path, identity: str, header: dict[str, Any]) -> bool:
 def _write(prepared: Prepared, header: dict[str, Any], identity: str, root: Path) -> None:
     fd = plan_segment(prepared, header, identity)
     try:
-        with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as memory, memoryview(memory) as view:
-            write_file(root / PLAN, view, root / PARTIAL / PLAN)
+        # Not closed here: what is raised on the way holds on to parts of it.
+        memory = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+        write_file(root / PLAN, memoryview(memory), root / PARTIAL / PLAN)
         sync_folder(root)
     finally:
         os.close(fd)

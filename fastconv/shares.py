@@ -119,8 +119,14 @@ def is_finished(root: Path) -> bool:
 
 def _identity_at(root: Path) -> str | None:
     """The identity of the plan that the journal in a folder names."""
-    with suppress(OSError, ValueError, RecursionError):
-        told = json.loads(content(root / JOURNAL).partition(b"\n")[0])
+    try:
+        data = content(root / JOURNAL)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"{root / JOURNAL}: cannot be read: {error.strerror}") from None
+    with suppress(ValueError, RecursionError):
+        told = json.loads(data.partition(b"\n")[0])
         if isinstance(told, dict) and isinstance(told.get(PLANNED), str):
             return str(told[PLANNED])
     return None

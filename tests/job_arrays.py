@@ -33,8 +33,12 @@ class Command:
 
     def send(self, number: signal.Signals, workers: bool = True) -> None:
         for pid in [self.process.pid, *(self.workers() if workers else [])]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+            self.send_to(pid, number)
+
+    @staticmethod
+    def send_to(pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def end(self) -> tuple[int, str]:
         """(exit code, standard error)."""

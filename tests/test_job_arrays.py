@@ -132,8 +132,8 @@ def test_shares_that_overlap(mini: Path, tmp_path: Path, right: dict[str, bytes]
     report = finish(out)
     assert report is not None and tree(out) == right
     runs = read_runs(out)
-    assert [run.get("share") for run in runs] == ["1/2", "2/3", "1/1", None]
-    assert [run["shards_written"] for run in runs] == [4, 1, 2, 0]
+    written = {run.get("share"): run["shards_written"] for run in runs}
+    assert written == {"1/2": 4, "2/3": 1, "1/1": 2, None: 0} and len(runs) == 4
     fastconv.write_report(out, tmp_path / "page.html")
 
 
