@@ -192,7 +192,8 @@ class _Share:
         """The folder of this plan's unfinished files. Whoever replaces the plan, or finishes the
         job, takes it away, so that nothing of this share can get its name any more; it is made
         here only, and not again. At the end this share's own files go, and no others: whether
-        those of another share are being written, nobody can tell."""
+        those of another share are being written, nobody can tell. The folder stays, empty or not:
+        another share may be between two shards."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -206,9 +207,6 @@ class _Share:
                 for entry in folder.iterdir():
                     if entry.name.startswith(self._tag):
                         entry.unlink(missing_ok=True)
-            with suppress(OSError):  # others are at work
-                folder.rmdir()
-                folder.parent.rmdir()
 
     def _write(
         self,
