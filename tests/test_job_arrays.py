@@ -29,6 +29,7 @@ from job_arrays import (
 
 import fastconv
 from fastconv import Options, finish, write_plan, write_share
+from fastconv.board import FIRST, NO_ROW, ROW, Board
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.job import ShardTask
 from fastconv.manifest import locked, remove_partial
@@ -84,6 +85,18 @@ def test_every_shard_is_in_one_share(shards: int, n: int, data: st.DataObject) -
     assert max(counts) - min(counts) <= 1
     k = data.draw(st.integers(1, n))
     assert share_of(tasks, k, n) == shares[k - 1] == sorted(shares[k - 1], key=lambda t: t.start)
+
+
+def test_rows_counted_from_a_shards_first() -> None:
+    """As a share's workers count them; what watches sees rows of the plan."""
+    board = Board.create(2)
+    try:
+        assert (board.row(0), board.row(1)) == (NO_ROW, NO_ROW)
+        board.of(0)[FIRST] = board.of(1)[FIRST] = 10
+        board.of(1)[ROW] = 0
+        assert (board.row(0), board.row(1)) == (NO_ROW, 10)
+    finally:
+        os.close(board.fd)
 
 
 # ---- the same bytes -----------------------------------------------------------------------------
