@@ -1,4 +1,4 @@
-# make demo | test | torture | lint | docs | test-peers | asan | fuzz | bench | wheel | clean
+# make demo | test | test-cluster | torture | lint | docs | test-peers | asan | fuzz | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -11,6 +11,7 @@ JOBS ?= 2
 KEY := $(shell '$(PYTHON)' -c 'import os, sys, zlib; print("%d.%d-%08x" % (*sys.version_info[:2], zlib.crc32(os.getcwd().encode())))' 2>/dev/null)
 RUN := .venv/run-$(KEY)
 TEST := .venv/test-$(KEY)
+CLUSTER := .venv/cluster-$(KEY)
 DEV := .venv/dev-$(KEY)
 PEERS := .venv-peers/peers-$(KEY)
 BENCH := .venv-bench/bench-$(KEY)
@@ -22,12 +23,13 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test torture docs test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
+.PHONY: help demo test test-cluster torture docs test-peers asan $(ASAN_TREE) fuzz fuzz-smoke fuzz-merge bench lint lint-ruff lint-format lint-types
 .PHONY: test-architecture wheel clean
 
 help:
 	@echo 'make demo        a small ImageNet made, converted and looked at, from nothing'
 	@echo 'make test        every test but those that need TensorFlow, PyTorch and the like'
+	@echo 'make test-cluster  those with Dask, and with a real S3 server that fails on demand'
 	@echo 'make torture     every call to the file system failed, 200 kills, disks that fill up'
 	@echo 'make test-peers  those: what is written, read by every reader that is promised'
 	@echo 'make lint        ruff, its format, and mypy --strict'
@@ -40,7 +42,7 @@ help:
 	@echo 'make clean       remove what these made, the environments with it'
 
 # A stamp's environment serves those with fewer extras too, so their stamps are touched as well.
-$(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH) $(ASAN): $(BUILT_FROM)
+$(RUN) $(TEST) $(CLUSTER) $(DEV) $(PEERS) $(BENCH) $(ASAN): $(BUILT_FROM)
 	@PYTHON='$(PYTHON)' tools/setup_venv.sh $(@D) '$(KEY)'
 	@echo 'installing fastconv$(EXTRAS) in $(@D) …'
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-input -e '$(or $(FROM),.)$(EXTRAS)'
@@ -50,6 +52,8 @@ $(RUN) $(TEST) $(DEV) $(PEERS) $(BENCH) $(ASAN): $(BUILT_FROM)
 $(RUN): SERVES = $(RUN)
 $(TEST): EXTRAS = [test]
 $(TEST): SERVES = $(RUN) $(TEST)
+$(CLUSTER): EXTRAS = [test,cluster]
+$(CLUSTER): SERVES = $(RUN) $(TEST) $(CLUSTER)
 $(DEV): EXTRAS = [test,dev,docs]
 $(DEV): SERVES = $(RUN) $(TEST) $(DEV)
 $(PEERS): EXTRAS = [test,peers]
@@ -71,7 +75,10 @@ demo: $(RUN)
 test: $(TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-torture: $(TEST)
+test-cluster: $(CLUSTER)
+	$(BIN)/python -m pytest -m 'cluster and not torture' -n $(JOBS) --dist loadfile tests/cluster tests/test_docs.py $(ARGS)
+
+torture: $(CLUSTER)
 	$(BIN)/python -m pytest -m torture -n $(JOBS) --dist worksteal $(ARGS)
 
 test-peers: $(PEERS)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.bench_raw import raw
+from bench.bench_remote import remote
 from bench.bench_resize import resize
 from bench.bench_resume import resume
 from bench.bench_verify import verify
@@ -299,4 +300,5 @@ QUESTIONS: dict[str, tuple[Callable[[Bench], Group], tuple[str, ...]]] = {
     "verify": (verify, ("archive",)),
     "resume": (resume, ("scale",)),
     "raw": (raw, ("archive", "raw")),
+    "remote": (remote, ()),
 }

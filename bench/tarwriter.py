@@ -37,6 +37,15 @@ class Body:
         self.size = _BEFORE_SIZE + b"%011o\0" % len(data) + _AFTER_SIZE
         self.total = _SUM + sum(b"%011o\0" % len(data))
 
+    @classmethod
+    def of_holes(cls, length: int) -> Body:
+        """One of so many bytes, none of which is here: for its header."""
+        body = cls(b"")
+        field = b"%011o\0" % length
+        body.length, body.size = length, _BEFORE_SIZE + field + _AFTER_SIZE
+        body.total = _SUM + sum(field)
+        return body
+
 
 def header(name: bytes, body: Body) -> bytes:
     """The header of a regular file; ``name`` has at most 100 bytes."""

@@ -1,9 +1,42 @@
-"""Which members of a tar are images: one pass over its names, without a Python object a member."""
+"""Which members of a tar, and which entries of a folder, are images: one pass over the names,
+without a Python object a name."""
+
+import os
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc cimport errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, strlen
+
+cdef extern from "<sys/stat.h>" nogil:
+    ctypedef int mode_t
+    struct stat_t "stat":
+        mode_t st_mode
+        int64_t st_size
+    int S_ISREG(mode_t mode)
+    int S_ISDIR(mode_t mode)
+    int S_ISLNK(mode_t mode)
+
+cdef extern from "<fcntl.h>" nogil:
+    int AT_SYMLINK_NOFOLLOW
+    int fstatat(int fd, const char *name, stat_t *status, int flags)
+
+cdef extern from "<dirent.h>" nogil:
+    ctypedef struct DIR:
+        pass
+    struct dirent:
+        char *d_name
+        unsigned char d_type
+    enum:
+        DT_UNKNOWN
+        DT_DIR
+        DT_REG
+        DT_LNK
+    DIR *opendir(const char *path)
+    dirent *readdir(DIR *folder)
+    int dirfd(DIR *folder)
+    int closedir(DIR *folder)
 
 DEF_ENDINGS = (b"jpeg", b"jpg", b"jpe", b"jfif", b"png", b"gif", b"bmp", b"webp", b"tif", b"tiff")
 IMAGE_ENDINGS = frozenset(DEF_ENDINGS)
@@ -149,3 +182,177 @@ def images(const uint8_t[::1] blob not None, const int64_t[::1] starts not None,
         free(base)
         free(folder)
         free(table)
+
+
+cdef enum:
+    FOLDER = 1
+    ARCHIVE = 2
+    OTHER = 3
+    NOT_REGULAR = -1
+
+
+cdef struct found:
+    char *names
+    int64_t names_bytes, names_room
+    int64_t *sizes    # of an image its bytes, of another entry its kind
+    int64_t *ends     # where its name ends
+    int64_t count, room
+
+
+cdef bint add_name(found *f, const char *name, int64_t size) noexcept nogil:
+    cdef void *grown
+    if f.names_bytes + size > f.names_room:
+        grown = realloc(f.names, <size_t>(2 * (f.names_bytes + size) + 1024))
+        if grown == NULL:
+            return False
+        f.names = <char *>grown
+        f.names_room = 2 * (f.names_bytes + size) + 1024
+    memcpy(f.names + f.names_bytes, name, <size_t>size)
+    f.names_bytes += size
+    return True
+
+
+cdef bint add_image(found *f, const char *name, int64_t bytes_of) noexcept nogil:
+    cdef void *grown
+    if f.count == f.room:
+        grown = realloc(f.sizes, <size_t>(8 * (2 * f.room + 64)))
+        if grown == NULL:
+            return False
+        f.sizes = <int64_t *>grown
+        grown = realloc(f.ends, <size_t>(8 * (2 * f.room + 64)))
+        if grown == NULL:
+            return False
+        f.ends = <int64_t *>grown
+        f.room = 2 * f.room + 64
+    if not add_name(f, name, <int64_t>strlen(name)):
+        return False
+    f.sizes[f.count] = bytes_of
+    f.ends[f.count] = f.names_bytes
+    f.count += 1
+    return True
+
+
+cdef bint is_archive(const char *name, size_t n) noexcept nogil:
+    return n >= 4 and name[n - 4] == 46 and name[n - 3] | 32 == 116 and name[n - 2] | 32 == 97 \
+        and name[n - 1] | 32 == 114
+
+
+cdef int kind_of(int fd, dirent *entry, stat_t *status) noexcept nogil:
+    """What an entry is: 0 for an image, whose status is filled in; FOLDER, ARCHIVE or OTHER;
+    NOT_REGULAR for a link of an image's name that leads to none; errno + OTHER where it cannot be
+    found out. Links are followed."""
+    cdef unsigned char type = entry.d_type
+    cdef size_t n = strlen(entry.d_name)
+    cdef bint link
+    cdef int failed = 0
+    if type == DT_UNKNOWN:
+        if fstatat(fd, entry.d_name, status, AT_SYMLINK_NOFOLLOW):
+            return errno.errno + OTHER
+        if S_ISDIR(status.st_mode):
+            type = DT_DIR
+        elif S_ISREG(status.st_mode):
+            type = DT_REG
+        elif S_ISLNK(status.st_mode):
+            type = DT_LNK
+    link = type == DT_LNK
+    if link:
+        if fstatat(fd, entry.d_name, status, 0):
+            failed = errno.errno
+            if failed != errno.ENOENT:
+                return failed + OTHER
+        elif S_ISDIR(status.st_mode):
+            type = DT_DIR
+    if type == DT_DIR:
+        return FOLDER
+    if (link or type == DT_REG) and is_image(<const uint8_t *>entry.d_name, <int64_t>n):
+        if failed:  # a link to nothing
+            return failed + OTHER
+        if not link and fstatat(fd, entry.d_name, status, 0):
+            return errno.errno + OTHER
+        return 0 if S_ISREG(status.st_mode) else NOT_REGULAR
+    if is_archive(entry.d_name, n):
+        return ARCHIVE
+    # A class's folder may have been behind a link that leads to nothing.
+    return failed + OTHER if failed else OTHER
+
+
+def entries(bytes path not None):
+    """What a folder holds, without the GIL; hidden entries are passed over.
+
+    Returns (names, name_ends, sizes, folders, archives, others, odd): the images' base names, where
+    each ends and each file's bytes, as bytes that hold uint8 and int64; the names of folders, and
+    of what ends in ".tar"; how many others there are; and the name of a link that has an image's
+    name and leads to no regular file, at which this ends, or None. Links are followed. OSError,
+    with the path of what it is about, for what cannot be read.
+    """
+    cdef found images, rest
+    cdef DIR *folder
+    cdef dirent *entry
+    cdef stat_t status
+    cdef int fd, kind = OTHER, error = 0
+    cdef int64_t others = 0
+    cdef bint memory = True
+    cdef const char *c_path = path
+    cdef bytes odd = None, name
+    images = found(NULL, 0, 0, NULL, NULL, 0, 0)
+    rest = found(NULL, 0, 0, NULL, NULL, 0, 0)
+    name = b""
+    try:
+        with nogil:
+            folder = opendir(c_path)
+            if folder == NULL:
+                error = errno.errno
+        if folder == NULL:
+            raise OSError(error, os.strerror(error), path)
+        try:
+            with nogil:
+                fd = dirfd(folder)
+                while memory:
+                    errno.errno = 0
+                    entry = readdir(folder)
+                    if entry == NULL:
+                        error = errno.errno
+                        break
+                    if entry.d_name[0] == 46:
+                        continue
+                    kind = kind_of(fd, entry, &status)
+                    if kind == 0:
+                        memory = add_image(&images, entry.d_name, status.st_size)
+                    elif kind == FOLDER or kind == ARCHIVE:
+                        memory = add_image(&rest, entry.d_name, kind)
+                    elif kind == OTHER:
+                        others += 1
+                    else:
+                        break
+            if not memory:
+                raise MemoryError
+            if entry != NULL:
+                name = entry.d_name
+        finally:
+            closedir(folder)
+        if name:
+            if kind != NOT_REGULAR:
+                error = kind - OTHER
+                raise OSError(error, os.strerror(error), os.path.join(path, name))
+            odd = name
+        elif error:
+            raise OSError(error, os.strerror(error), path)
+        folders, archives = [], []
+        for i in range(rest.count):
+            begin = rest.ends[i - 1] if i else 0
+            (folders if rest.sizes[i] == FOLDER else archives).append(
+                rest.names[begin:rest.ends[i]]
+            )
+        return (
+            images.names[:images.names_bytes] if images.count else b"",
+            (<char *>images.ends)[:8 * images.count] if images.count else b"",
+            (<char *>images.sizes)[:8 * images.count] if images.count else b"",
+            folders, archives, others, odd,
+        )
+    finally:
+        free(images.names)
+        free(images.sizes)
+        free(images.ends)
+        free(rest.names)
+        free(rest.sizes)
+        free(rest.ends)

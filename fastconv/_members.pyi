@@ -12,3 +12,6 @@ def images(
     types: npt.NDArray[np.uint8],
     clean: Callable[[bytes], bytes],
 ) -> tuple[bytes, bytes, list[bytes], bytes, bytes, int, int, int]: ...
+def entries(
+    path: bytes,
+) -> tuple[bytes, bytes, bytes, list[bytes], list[bytes], int, bytes | None]: ...

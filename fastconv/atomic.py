@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from fastconv.errors import OutputError
+from fastconv.remote.path import RemotePath
 
 # How file systems say that they cannot sync a folder, network ones above all. Anything else is what
 # it is of a file: names that may be lost.
@@ -16,8 +17,12 @@ CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
 AGAIN = "run the same command again to go on"
 
 
-def output_error(path: str | os.PathLike[str], error: OSError, again: str = AGAIN) -> OutputError:
+def output_error(
+    path: str | os.PathLike[str] | RemotePath, error: OSError, again: str = AGAIN
+) -> OutputError:
     """What the system said when `path` was to be written, and what to do about it."""
+    if isinstance(path, RemotePath):
+        return OutputError(f"{path}: cannot be written: {error.strerror}; mend that, then {again}")
     advice = {
         errno.ENOSPC: f"free some space, then {again}",
         errno.EDQUOT: f"your quota is used up: free some space, then {again}",

@@ -9,13 +9,14 @@ import sys
 import time
 import traceback
 from contextlib import nullcontext, suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from fastconv.cli_completion import complete_paths, completion
 from fastconv.cli_diff import diff
 from fastconv.cli_options import (
+    CLUSTER_OPTIONS,
     OUT_OR_PLAN,
     PROCESSES,
     SHARDS_OPTIONS,
@@ -32,6 +33,11 @@ from fastconv.cli_tfds import tfds_info
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
 from fastconv.version import __version__
+
+if TYPE_CHECKING:
+    from fastconv.engine import LocalEngine
+    from fastconv.engines.cluster import Cluster
+    from fastconv.options import Options
 
 INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -65,6 +71,7 @@ def cli() -> None:
 @cli.command()
 @with_options(OUT_OR_PLAN)
 @with_options(*SHARDS_OPTIONS)
+@with_options(*CLUSTER_OPTIONS)
 @with_options(*SHARE_OPTIONS)
 @click.pass_context
 def shards(
@@ -76,6 +83,8 @@ def shards(
     quiet: bool,
     as_json: bool,
     no_space_check: bool,
+    scheduler: str | None,
+    local_cluster: int | None,
     **given: Any,
 ) -> int:
     """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.
@@ -87,12 +96,11 @@ def shards(
     if plan is not None or only is not None:
         return share(context, plan, only, given["workers"], quiet, as_json)
     require_out(context)
-    from fastconv.engine import LocalEngine
     from fastconv.options import Options
 
     options = Options(space_check=not no_space_check, **given)
     # Processes start while this one loads NumPy and lists the source.
-    with nullcontext() if dry_run else LocalEngine(options.workers) as engine:
+    with nullcontext() if dry_run else _engine(options, scheduler, local_cluster) as engine:
         from fastconv.conversion import carry_out
         from fastconv.display import display_for
         from fastconv.prepare import prepare
@@ -121,6 +129,24 @@ def shards(
     table, lines = report_table(report)
     outcome(report.as_dict(), lines, quiet, as_json, table)
     return report.exit_code
+
+
+def _engine(
+    options: Options, scheduler: str | None, local_cluster: int | None
+) -> LocalEngine | Cluster:
+    if scheduler is None and local_cluster is None:
+        from fastconv.engine import LocalEngine
+
+        return LocalEngine(options.workers)
+    if scheduler is not None and local_cluster is not None:
+        raise UsageError("--scheduler and --local-cluster are two places for one job; give one")
+    if options.workers is not None:
+        raise UsageError(
+            "--workers is for processes without a cluster, which has workers of its own"
+        )
+    from fastconv.engines.cluster import Cluster
+
+    return Cluster(scheduler, local_cluster)
 
 
 @cli.command()

@@ -146,6 +146,19 @@ SHARE_OPTIONS = (
 WORKERS = click.option(
     "--workers", type=int, metavar="N", help="Worker processes [all usable cores]."
 )
+CLUSTER_OPTIONS = (
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Have the shards written by the workers of this Dask scheduler, as tcp://host:8786.",
+    ),
+    click.option(
+        "--local-cluster",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Have them written by a Dask cluster of N workers on this machine, for trying.",
+    ),
+)
 JOB_OPTIONS = (
     click.option(
         "--resume/--no-resume",

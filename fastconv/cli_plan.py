@@ -31,12 +31,13 @@ def plan(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **give
     """
     from fastconv.display import display_for
     from fastconv.options import Options
-    from fastconv.planning import put_plan
+    from fastconv.planning import in_a_folder, put_plan
     from fastconv.prepare import prepare
     from fastconv.progress import Watch
     from fastconv.tables import plan_dict, plan_table, source_lines, warning_lines
 
     options = Options(space_check=not no_space_check, **given)
+    in_a_folder(options)
     _, status = consoles()
     with display_for(status, quiet) as display:
         watch = Watch(display.show)

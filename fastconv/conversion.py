@@ -35,7 +35,7 @@ from fastconv.summary import (
 Rewritten = tuple[tuple[str, str], ...]  # shards, each with the reason
 
 
-def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
+def convert(options: Options, on_progress: OnProgress | None = None, engine: Any = None) -> Report:
     """Convert a dataset to TFRecord shards with their indexes, labels and a manifest, or go on
     with doing so where an earlier run of the same job ended.
 
@@ -43,12 +43,21 @@ def convert(options: Options, on_progress: OnProgress | None = None) -> Report:
     raises ends the job. Nothing is printed; no signal handler, start method or thread of the
     caller's is touched, and no ``__main__`` guard is needed: workers are fresh interpreters.
 
+    ``engine``: what has the shards written in their place: a concurrent.futures.Executor or a
+    distributed.Client (docs/library.md, "Engines"), which stays the caller's. OUT and the source
+    must be in folders that its workers see under the same paths.
+
     Raises UsageError, InputError (BadImageError among them), OutputError (WorkerError among
     them), and KeyboardInterrupt. Then no shard that is not whole has its final name.
     """
     watch = Watch(on_progress)
-    with LocalEngine(options.workers) as engine:
-        return carry_out(prepare(options, watch), watch, engine)
+    if engine is not None:
+        from fastconv.engines import engine_for
+
+        chosen = engine_for(engine, options.workers)
+        return carry_out(prepare(options, watch), watch, chosen)
+    with LocalEngine(options.workers) as local:
+        return carry_out(prepare(options, watch), watch, local)
 
 
 def carry_out(prepared: Prepared, watch: Watch, engine: Engine) -> Report:

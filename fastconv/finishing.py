@@ -11,7 +11,7 @@ from fastconv.conversion import Rewritten, Work, work_through
 from fastconv.errors import InputError, OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.manifest import JOURNAL, RAW, kind_of, locked, remove_partial, root_of
-from fastconv.options import PathLike, clean_path
+from fastconv.options import PathLike
 from fastconv.output import output_of
 from fastconv.planfile import PlanFile
 from fastconv.planned import PLAN, remove_planned, share_journals
@@ -20,7 +20,7 @@ from fastconv.progress import OnProgress, Watch
 from fastconv.remembered import remembered_options
 from fastconv.report import Report
 from fastconv.runs import Samples
-from fastconv.shares import is_finished, opened, share_of
+from fastconv.shares import is_finished, local_path, opened, share_of
 
 SHOWN = 4
 
@@ -36,7 +36,7 @@ def finish(out: PathLike, on_progress: OnProgress | None = None) -> Report | Non
     """
     watch = Watch(on_progress)
     watch.phase("looking at what is done")
-    root = root_of(clean_path(out, "OUT", absolute=False))
+    root = root_of(local_path(out, "OUT"))
     if kind_of(root) == RAW:
         raise InputError(f"{root}: holds class folders, by `fastconv raw`, which have no plan")
     if is_finished(root):

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from fastconv.layout import Layout
 from fastconv.manifest import PARTIAL
+from fastconv.remote.path import Place, is_remote, remote_path
+
+PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``out``: the folder that a manifest's paths are relative to; ``places``: where shards and
+    """``out``: the place that a manifest's paths are relative to; ``places``: where shards and
     indexes lie in it. Until they are whole they lie in the folder of unfinished files, or in the
     folder ``job`` in it, and have ``tag`` in their names: so that two who write one shard, one
     taken for dead, are not in each other's way."""
@@ -20,6 +23,12 @@ class Goal:
     places: Layout
     job: str = ""
     tag: str = ""
+
+    @property
+    def plan(self) -> Place:
+        """Of a job with a folder of its own: where its plan lies while it runs."""
+        root = remote_path(self.out, "--out") if is_remote(self.out) else Path(self.out)
+        return root / PARTIAL / self.job / PLAN
 
     @property
     def partial(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastconv.errors import UsageError
+from fastconv.remote.path import Place
 
 Kind = Literal["slim", "tfds"]
 DATA, INDEXES = "data_dir", "idx_dir"
@@ -70,7 +71,7 @@ class Layout:
             "compressed": self.compressed,
         }
 
-    def root(self, out: Path) -> Path:
+    def root(self, out: Place) -> Place:
         """The folder that a manifest lies in, and that its paths are relative to."""
         return out / self.name / self.version if self.kind == "tfds" else out
 

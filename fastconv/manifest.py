@@ -6,6 +6,7 @@ While a job runs, ``manifest.journal`` (fastconv.journal) grows where the manife
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -19,8 +20,9 @@ from typing import Any
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError
 from fastconv.layout import DATA, INDEXES, NAME, VERSION
-from fastconv.planned import JOB, PLANNED, SHARES, planned_files
+from fastconv.planned import PLANNED, SHARES, planned_files
 from fastconv.regular import content
+from fastconv.remote.path import Place
 from fastconv.version import __version__
 
 FORMAT = 2
@@ -31,7 +33,9 @@ LABELS = "labels.txt"
 RUNS = "runs.json"
 PARTIAL = ".fastconv-partial"
 FOLDERS = (DATA, INDEXES)
-PART = re.compile(r"part-\d+")  # in PARTIAL, a folder of files: `fastconv raw`'s
+# In PARTIAL, folders of files: `fastconv raw`'s, and of jobs whose workers are not ours to end.
+PART = re.compile(r"part-\d+")
+JOB = re.compile(r"job-[0-9a-f]{16}(\.gone-[0-9a-f]{8})?")
 # What an output is, where its manifest says so; shards' manifests do not.
 RAW = "raw"
 CALLED = {None: "shards, by `fastconv shards`", RAW: "class folders, by `fastconv raw`"}
@@ -148,7 +152,7 @@ def kind_of(out: Path) -> str | None:
     return None
 
 
-def parse(path: Path, data: bytes, kind: str | None = None) -> dict[str, Any]:
+def parse(path: Place, data: bytes, kind: str | None = None) -> dict[str, Any]:
     """A manifest, or a journal's first line, of an output of this kind. OutputError where it is
     none of fastconv's, or of an output of another kind."""
     try:
@@ -223,10 +227,8 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
     folders = [name for name in ours if (out / name).is_dir() and not (out / name).is_symlink()]
     if folders:
         raise OutputError(f"{out / folders[0]}: is a folder where a file should be; move it away")
-    # First what is unfinished: where no locks work, a share of an earlier plan may be at work, and
-    # must not finish any of it under a name that was just cleared.
-    remove_partial(out)
     # Should this end half-way, the next run must know all the same what is ours.
+    remove_partial(out)  # what an earlier job's workers still write gets no final name from here on
     (out / PARTIAL).mkdir(exist_ok=True)
     line = json.dumps({"tool": TOOL, "files": sorted(ours)}).encode() + b"\n"
     write_file(out / JOURNAL, line, out / PARTIAL / JOURNAL)
@@ -274,18 +276,32 @@ def remove_partial(out: Path) -> None:
         if folder.is_symlink():  # what it leads to is not ours
             folder.unlink()
             return
+        held = False
         for entry in folder.iterdir():
-            if entry.is_dir() and not entry.is_symlink() and _of_several(entry.name):
-                if JOB.fullmatch(entry.name):  # somebody may still write there: not by this name
-                    entry = entry.rename(folder / f"part-{secrets.randbits(60)}")
+            is_folder = entry.is_dir() and not entry.is_symlink()
+            if is_folder and JOB.fullmatch(entry.name):
+                held |= not _removed(entry)
+            elif is_folder and PART.fullmatch(entry.name):
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-        folder.rmdir()
+        if not held:
+            folder.rmdir()
 
 
-def _of_several(name: str) -> bool:
-    return bool(PART.fullmatch(name) or JOB.fullmatch(name))
+def _removed(folder: Path) -> bool:
+    """Whether the folder of an earlier job is gone for good. It goes by another name first: workers
+    that are still at it find their files no more. On a network disk what they hold open may keep
+    the folder itself a while; the next job tries again."""
+    if ".gone-" not in folder.name:
+        folder = folder.rename(folder.with_name(f"{folder.name}.gone-{secrets.token_hex(4)}"))
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EBUSY, errno.ENOENT):
+            raise
+        return not is_there(folder)
+    return True
 
 
 def dump(manifest: dict[str, Any]) -> bytes:

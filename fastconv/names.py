@@ -82,6 +82,8 @@ class Names:
         """The names of all parts, one part behind another."""
         if not parts:
             return cls.of([])
+        if len(parts) == 1:  # most often there is one, and it may be a gigabyte
+            return parts[0]
         sizes = np.concatenate([part.sizes for part in parts])
         starts = np.zeros(len(sizes) + 1, np.int64)
         np.cumsum(sizes, out=starts[1:])

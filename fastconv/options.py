@@ -9,6 +9,7 @@ from typing import Any, Literal
 from fastconv.errors import UsageError
 from fastconv.image_options import ImageOptions, check_whole
 from fastconv.layout import IMAGENET_NAME, Layout
+from fastconv.remote.path import Place, RemotePath, is_remote, remote_path
 from fastconv.schema import TFDS, Schema
 from fastconv.schema_given import SchemaLike, schema_of
 from fastconv.tfds import labels_file_of
@@ -16,7 +17,7 @@ from fastconv.tfds import labels_file_of
 Split = Literal["train", "validation"]
 NAME_BYTES_MAX = 255  # of a file, on nearly every file system
 SPLITS: tuple[Split, ...] = ("train", "validation")
-PathLike = str | Path
+PathLike = str | Path | RemotePath
 # What a source is made of, by the names of the options that say where each is.
 PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset_text")
 
@@ -26,7 +27,7 @@ def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
     if str(value) == "":
         raise UsageError(f"{option} is empty; give a path")
     try:
-        path = Path(value).expanduser()
+        path = Path(str(value)).expanduser()
         return path.absolute() if absolute else path
     except RuntimeError:
         raise UsageError(f"{option} {value}: there is no such user; give the whole path") from None
@@ -34,6 +35,16 @@ def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
         raise UsageError(
             f"{option} {value}: the current folder is gone; change to another, or give a whole path"
         ) from None
+
+
+def clean_out(value: PathLike) -> Place:
+    """Where an output is to be: a folder, or a prefix in an object store. Raises UsageError."""
+    if not is_remote(value):
+        return clean_path(value, "--out", absolute=False)
+    place = remote_path(value if isinstance(value, RemotePath) else str(value), "--out")
+    if place.is_read_only:
+        raise UsageError(f"--out is a folder, or an s3://, gs:// or az:// URL, not {place}")
+    return place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +118,7 @@ class Options(SourceOptions, ImageOptions):
     def __post_init__(self) -> None:
         SourceOptions.__post_init__(self)
         ImageOptions.__post_init__(self)
-        clean_path(self.out, "--out", absolute=False)
+        clean_out(self.out)
         for name in ("train_shards", "validation_shards", "workers", "slim_threads"):
             value = getattr(self, name)
             if value is not None or name == "slim_threads":
@@ -167,9 +178,14 @@ class Options(SourceOptions, ImageOptions):
         }
 
     @property
-    def out_path(self) -> Path:
-        """The folder that the manifest is in: with --layout tfds one in ``out``."""
-        return self.places.root(clean_path(self.out, "--out", absolute=False))
+    def out_place(self) -> Place:
+        """``out`` itself."""
+        return clean_out(self.out)
+
+    @property
+    def out_path(self) -> Place:
+        """The place that the manifest is in: with --layout tfds one in ``out``."""
+        return self.places.root(self.out_place)
 
     @property
     def first_label(self) -> int:

@@ -13,7 +13,9 @@ from fastconv.journal import Journal
 from fastconv.layout import Layout
 from fastconv.past import Past, look_back, what_is_amiss
 from fastconv.preflight import Need, check_space
+from fastconv.remote.path import Place, RemotePath
 from fastconv.runs import read_all_runs, write_runs
+from fastconv.store_output import StoreOutput
 
 
 class Notes(Protocol):
@@ -31,7 +33,7 @@ class Output(Protocol):
     there is an OutputError."""
 
     @property
-    def place(self) -> Path: ...
+    def place(self) -> Place: ...
 
     def locked(self) -> AbstractContextManager[None]:
         """Make the place, and keep other jobs from it meanwhile."""
@@ -108,6 +110,8 @@ class FolderOutput:
         write_runs(self._place, runs)
 
 
-def output_of(root: Path) -> Output:
+def output_of(root: Place) -> Output:
     """The output at a place (Options.out_path)."""
+    if isinstance(root, RemotePath):
+        return StoreOutput(root)
     return FolderOutput(root)

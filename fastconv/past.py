@@ -15,6 +15,7 @@ from typing import Any
 
 import crc32c
 
+from fastconv import store_journal
 from fastconv.atomic import output_error
 from fastconv.differences import differences
 from fastconv.errors import OutputError, UsageError
@@ -29,6 +30,7 @@ from fastconv.manifest import (
 )
 from fastconv.planned import IDENTITY, PLANNED, share_journals
 from fastconv.regular import content
+from fastconv.remote.path import Place, RemotePath
 from fastconv.schema import KINDS, Schema, stored_schema
 
 NOTES = ("repaired", "skipped")
@@ -67,7 +69,7 @@ class Past:
     ``shards``: what is said of each that is done, by name, with its ``repaired`` and ``skipped``
     images as [row of the shard, image, reason]; ``layout``: where they lie."""
 
-    path: Path
+    path: Place
     facts: dict[str, Any]
     shards: dict[str, dict[str, Any]]
     layout: Layout = field(default=Layout())
@@ -83,18 +85,13 @@ class Past:
         return identity
 
 
-def read_past(out: Path) -> Past | None:
+def read_past(out: Place) -> Past | None:
     """What the journal in `out` says, with those of shares, or else its manifest; None where there
     is neither. Raises OutputError where it cannot be read or understood."""
-    path = out / JOURNAL
-    try:
-        if not is_there(path):
-            path = out / MANIFEST
-        data = content(path)
-    except (FileNotFoundError, NotADirectoryError):
+    said = store_journal.read_journal(out) if isinstance(out, RemotePath) else _read(out)
+    if said is None:
         return None
-    except OSError as error:
-        raise output_error(path, error) from None
+    path, data = said
     first, _, rest = (data, b"", b"") if path.name == MANIFEST else data.partition(b"\n")
     facts = parse(path, first)
     if facts.get("format") != FORMAT:
@@ -116,9 +113,22 @@ def read_past(out: Path) -> Past | None:
             f"{path}: is damaged, so that nothing is known of the shards here; replace them with "
             f"--overwrite"
         ) from None
-    if facts.get(PLANNED):
+    if facts.get(PLANNED) and isinstance(out, Path):
         shards = _with_shares(out, facts[PLANNED], layout, shards)
     return Past(path, facts, shards, layout)
+
+
+def _read(out: Path) -> tuple[Path, bytes] | None:
+    """(the journal in `out`, or else its manifest, and what it holds)."""
+    path = out / JOURNAL
+    try:
+        if not is_there(path):
+            path = out / MANIFEST
+        return path, content(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise output_error(path, error) from None
 
 
 def _with_shares(
@@ -207,7 +217,7 @@ def _of_journal(lines: bytes) -> list[tuple[str, dict[str, Any]]]:
     return done
 
 
-def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
+def look_back(out: Place, facts: dict[str, Any], resume: bool) -> Past | None:
     """What there is to go on from; None where `out` is empty. ``facts`` are those of the job that
     is to be done, all of them or those that are known so far.
 
@@ -216,7 +226,10 @@ def look_back(out: Path, facts: dict[str, Any], resume: bool) -> Past | None:
     """
     past = read_past(out) if resume else None
     if past is None:
-        refuse_occupied(out)
+        if isinstance(out, RemotePath):
+            store_journal.refuse_occupied(out)
+        else:
+            refuse_occupied(out)
         return None
     if "options" not in past.facts:
         raise OutputError(

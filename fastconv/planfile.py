@@ -28,6 +28,7 @@ from fastconv.outline import Outline, tasks_of_facts
 from fastconv.prepare import Prepared
 from fastconv.recipe import Recipe
 from fastconv.regular import regular
+from fastconv.remote.path import RemotePath
 from fastconv.rows import RowWriter
 from fastconv.shard import write_shard
 from fastconv.writing import share_plan
@@ -106,6 +107,25 @@ class PlanFile:
             return tasks_of_facts(self._outline)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise self._damaged() from None
+
+    @classmethod
+    def in_store(cls, path: RemotePath) -> PlanFile:
+        """The plan in an object. Raises InputError where there is none."""
+        from fastconv.remote.store import open_store
+
+        try:
+            store = open_store(path)
+            size = store.size(path.key)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+        def read(start: int, stop: int) -> bytes:
+            try:
+                return store.read_range(path.key, start, stop)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+        return cls(read, size, str(path))
 
     @property
     def recipe(self) -> Recipe:

@@ -17,12 +17,11 @@ SHARES = "shares"
 ENDING = ".journal"
 PLANNED = "planned"  # the plan's identity, in the first lines of journals
 IDENTITY = re.compile("[0-9a-f]{16}")
-JOB = re.compile("plan-[0-9a-f]{16}")  # in the folder of unfinished files: those of shares
 
 
 def job_folder(identity: str) -> str:
     """The folder of the shares' unfinished files, below that of all unfinished files."""
-    return f"plan-{identity}"
+    return f"job-{identity}"
 
 
 def planned_files(out: Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from fastconv.atomic import sync_folder, write_file
 from fastconv.beside import beside
 from fastconv.conversion import header_of, kept_of
-from fastconv.errors import InputError, OutputError
+from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.job import ShardTask
 from fastconv.journal import Journal
 from fastconv.manifest import PARTIAL
@@ -27,6 +27,7 @@ from fastconv.planned import PLAN, PLANNED
 from fastconv.preflight import need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
+from fastconv.remote.path import RemotePath
 from fastconv.summary import facts, journal_line
 
 
@@ -49,13 +50,25 @@ def write_plan(options: Options, on_progress: OnProgress | None = None) -> Plann
     The plan is written to the folder of the manifest, whole or not at all. Where that holds what
     the same job left or planned, what is done is kept. Raises what fastconv.convert raises.
     """
+    in_a_folder(options)
     watch = Watch(on_progress)
     return put_plan(prepare(options, watch), watch)
 
 
+def in_a_folder(options: Options) -> Path:
+    """The folder that the plan goes to. UsageError where OUT is in an object store."""
+    root = options.out_path
+    if isinstance(root, RemotePath):
+        raise UsageError(
+            f"--out {root}: shares of a plan need a folder that all machines reach; to an object "
+            f"store, many machines write with fastconv shards --scheduler"
+        )
+    return root
+
+
 def put_plan(prepared: Prepared, watch: Watch) -> Planned:
     """The writing part of write_plan."""
-    output = FolderOutput(prepared.options.out_path)
+    output = FolderOutput(in_a_folder(prepared.options))
     with output.locked():
         planned = _put_plan(prepared, output)
     watch.phase("done")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from fastconv.catalog import Catalog
 from fastconv.errors import OutputError
 from fastconv.plan import SplitPlan
 from fastconv.recipe import FILE_BYTES_MAX, Recipe
+from fastconv.remote.path import Place, RemotePath
 
 # Of a record besides itself: its line in the index, and its class in the manifest, at most.
 INDEX_BYTES = 24
@@ -95,9 +95,11 @@ def _kept_share(catalog: Catalog) -> float:
     return float(catalog.size[is_jpeg].sum()) / catalog.bytes
 
 
-def room_at(out: Path) -> Room:
+def room_at(out: Place) -> Room:
     """What is free where `out` is, or will be. The system's reserve for its administrator does not
-    count."""
+    count; a store has no end."""
+    if isinstance(out, RemotePath):
+        return Room(None, None)
     there = out.absolute()
     for place in (there, *there.parents):
         try:
@@ -112,7 +114,7 @@ def room_at(out: Path) -> Room:
 
 
 def shortage(
-    out: Path, bytes_needed: int, files_needed: int, exact: bool, freed: tuple[int, int] = (0, 0)
+    out: Place, bytes_needed: int, files_needed: int, exact: bool, freed: tuple[int, int] = (0, 0)
 ) -> Shortage | None:
     """What is missing at `out`, if anything. `freed`: bytes and files there that will be removed.
 
@@ -142,7 +144,7 @@ def shortage(
 
 
 def check_space(
-    out: Path, bytes_needed: int, files_needed: int, exact: bool, freed: tuple[int, int] = (0, 0)
+    out: Place, bytes_needed: int, files_needed: int, exact: bool, freed: tuple[int, int] = (0, 0)
 ) -> None:
     """OutputError where what is needed surely does not fit (see shortage)."""
     found = shortage(out, bytes_needed, files_needed, exact, freed)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from fastconv import store_journal
 from fastconv.annotations.tables import imagenet_synsets
 from fastconv.errors import InputError, UsageError
 from fastconv.layout import IMAGENET_NAME
 from fastconv.manifest import FORMAT, TOOL, refuse_mixture
-from fastconv.options import Options, Split, clean_path
+from fastconv.options import Options, Split
 from fastconv.past import look_back
 from fastconv.plan import Overhead, SplitPlan, default_shard_count, plan_split
 from fastconv.progress import Watch
+from fastconv.remote.path import Place, RemotePath
 from fastconv.sources.assemble import Dataset, load
 from fastconv.sources.columns import Added, read_columns
 from fastconv.sources.detect import detect
@@ -62,7 +65,7 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     or `to_write` is off.
     """
     if to_write:
-        refuse_mixture(clean_path(options.out, "--out", absolute=False), options.out_path)
+        _refuse_mixture(options.out_place, options.out_path)
     if not options.overwrite and to_write:  # now, and not after an hour of listing
         facts = {"tool": TOOL, "format": FORMAT, "options": options.as_facts()}
         look_back(options.out_path, facts, options.resume)
@@ -92,6 +95,13 @@ def prepare(options: Options, watch: Watch, to_write: bool = True) -> Prepared:
     if options.on_error == "stop":
         refuse_what_would_be_skipped(dataset)
     return Prepared(options, dataset, tuple(plans), checked, added)
+
+
+def _refuse_mixture(out: Place, root: Place) -> None:
+    if isinstance(out, RemotePath) and isinstance(root, RemotePath):
+        store_journal.refuse_mixture(out, root)
+    elif isinstance(out, Path) and isinstance(root, Path):
+        refuse_mixture(out, root)
 
 
 def _refuse_foreign_name(options: Options, dataset: Dataset) -> None:

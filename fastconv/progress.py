@@ -59,6 +59,11 @@ class Watch:
         """Since the job began."""
         return time.monotonic() - self._began
 
+    @property
+    def current(self) -> str:
+        """The phase that it is in."""
+        return self._phase
+
     def phase(self, name: str) -> None:
         """A new phase begins, its first word its kind; `phases` holds the seconds of each kind."""
         now = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from fastconv.catalog import Catalog, Classes, CutArchive
 from fastconv.plan import SplitPlan
+from fastconv.remote.path import Place
 from fastconv.sources.assemble import Dataset
 
 WRITTEN_WITH_SKIPS = 1
@@ -60,7 +60,7 @@ class Report:
     ``rewritten``: shards that it had done, but that were not kept, each with the reason;
     ``compression``: of the shards, which have no indexes where it is "gzip"."""
 
-    out: Path
+    out: Place
     splits: tuple[SplitReport, ...]
     repaired: tuple[ImageNote, ...]
     skipped: tuple[ImageNote, ...]

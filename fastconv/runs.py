@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,12 @@ class Samples:
         self.bytes.append([slots[BYTES] for slots in workers])
 
     def as_dict(self) -> dict[str, Any]:
-        """``records`` and ``bytes``: for each worker a list as long as ``seconds``."""
+        """``records`` and ``bytes``: for each worker a list as long as ``seconds``; 0 in it until
+        the worker came."""
         return {
             "seconds": self.seconds,
-            "records": [list(worker) for worker in zip(*self.records, strict=True)],
-            "bytes": [list(worker) for worker in zip(*self.bytes, strict=True)],
+            "records": [list(worker) for worker in zip_longest(*self.records, fillvalue=0)],
+            "bytes": [list(worker) for worker in zip_longest(*self.bytes, fillvalue=0)],
         }
 
 
@@ -90,10 +92,18 @@ def read_runs(out: Path) -> list[dict[str, Any]]:
     """The runs that `out` remembers, the first one first; none where the file is missing, cannot
     be read, or is not of this form. Nothing depends on it."""
     try:
-        told = json.loads(content(out / RUNS))
+        return runs_of(content(out / RUNS))
+    except OSError:
+        return []
+
+
+def runs_of(data: bytes) -> list[dict[str, Any]]:
+    """The same of what the file holds."""
+    try:
+        told = json.loads(data)
         if told["format"] == RUNS_FORMAT:
             return [run for run in told["runs"] if _is_whole(run)]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     return []
 
@@ -136,8 +146,12 @@ def _is_whole(run: Any) -> bool:
 
 
 def write_runs(out: Path, runs: list[dict[str, Any]]) -> None:
-    """Write runs.json whole, a line a run. Raises OutputError."""
+    """Write runs.json whole. Raises OutputError."""
+    write_file(out / RUNS, runs_bytes(runs), out / PARTIAL / RUNS)
+
+
+def runs_bytes(runs: list[dict[str, Any]]) -> bytes:
+    """What the file holds: a line a run, of the last ones."""
     lines = ",\n  ".join(json.dumps(run) for run in runs[-RUNS_MAX:])
     head = f'"format": {RUNS_FORMAT},\n "tool": {json.dumps(TOOL)}'
-    text = f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n'
-    write_file(out / RUNS, text.encode(), out / PARTIAL / RUNS)
+    return f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n'.encode()

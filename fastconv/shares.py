@@ -32,6 +32,7 @@ from fastconv.planned import PLAN, PLANNED, job_folder
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
 from fastconv.regular import content
+from fastconv.remote.path import is_remote
 from fastconv.runs import Samples, run_facts
 from fastconv.share_report import ShareReport, share_report
 from fastconv.summary import journal_line
@@ -98,12 +99,19 @@ def share_of(tasks: list[ShardTask], k: int, n: int) -> list[ShardTask]:
 def plan_path(named: PathLike) -> Path:
     """The plan that a person names: by its file, or by its output's folder; of the layout of
     TensorFlow Datasets also by OUT, or as OUT/plan."""
-    path = clean_path(named, "--plan", absolute=False)
+    path = local_path(named, "--plan")
     if path.is_dir():
         return root_of(path) / PLAN
     if path.name == PLAN and not path.exists() and path.parent.is_dir():
         return root_of(path.parent) / PLAN
     return path
+
+
+def local_path(named: PathLike, option: str) -> Path:
+    """The path that a person means. UsageError for one in an object store."""
+    if is_remote(named):
+        raise UsageError(f"{option}: plans and shares are in folders, and this is a URL")
+    return clean_path(named, option, absolute=False)
 
 
 def is_finished(root: Path) -> bool:

@@ -128,7 +128,7 @@ def _past(folder: Path) -> Past | None:
 def _classes(past: Past | None, folder: Path) -> Classes:
     """The names of labels, where they are known."""
     if past is not None:
-        first, path = past.facts["options"]["label_offset"], past.path.with_name(LABELS)
+        first, path = past.facts["options"]["label_offset"], Path(str(past.path)).with_name(LABELS)
     else:
         first, path = 0, folder / TFDS_LABELS
     try:

@@ -19,6 +19,7 @@ from fastconv.outline import Outline
 from fastconv.past import NOTES
 from fastconv.planned import PLANNED
 from fastconv.prepare import Prepared
+from fastconv.remote.path import Place
 from fastconv.report import (
     ClassCounts,
     ImageNote,
@@ -140,7 +141,7 @@ def make_report(
     places: Layout,
     results: list[ShardResult],
     counts: dict[str, ClassCounts],
-    out: Path,
+    out: Place,
     workers: int,
 ) -> Report:
     repaired, skipped, splits = [], [], []
@@ -207,10 +208,12 @@ def make_manifest(
     counts: dict[str, ClassCounts],
 ) -> dict[str, Any]:
     offset = header["options"]["label_offset"]
+    # One object a label: of 12,000 shards of 21,841 classes there would be 14 million.
+    labels = [str(label) for label in range(offset, offset + header["classes"])]
     shards = []
     for result in results:
         classes, count = (column.tolist() for column in counts[result.task.name])
-        by_label = {str(row + offset): n for row, n in zip(classes, count, strict=True)}
+        by_label = dict(zip(map(labels.__getitem__, classes), count, strict=True))
         shards.append({**shard_line(result), "images_per_label": by_label})
     data = report.as_dict()
     return {

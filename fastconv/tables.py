@@ -13,6 +13,7 @@ from fastconv.manifest import removable
 from fastconv.options import PARTS
 from fastconv.preflight import Need, Room, Shortage, need_of, room_at, shortage
 from fastconv.prepare import Prepared
+from fastconv.remote.path import RemotePath
 from fastconv.report import Report, classes_without_images
 from fastconv.schema import SLIM
 from fastconv.sources.assemble import Dataset
@@ -52,7 +53,9 @@ class _Disk:
         options = prepared.options
         out = options.out_path
         need = need_of(prepared.plans, options.recipe, (), options.places.compressed)
-        replaced = removable(out) if options.overwrite else (0, 0)
+        replaced = (0, 0)
+        if options.overwrite and not isinstance(out, RemotePath):
+            replaced = removable(out)
         missing = shortage(out, need.bytes, need.files, need.exact, replaced)
         return cls(need, room_at(out), replaced, missing)
 

@@ -188,7 +188,7 @@ def _of_others(
     overwrite: bool,
 ) -> TfdsInfo:
     shards = foreign_shards(folder)
-    classes = imagenet_synsets() if labels is None else _classes(Path(labels).expanduser())
+    classes = imagenet_synsets() if labels is None else _classes(Path(str(labels)).expanduser())
     if labels is None and name not in (None, IMAGENET_NAME):
         raise UsageError(
             f"{folder}: no manifest says what its classes are; name them, one a line in label "

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fastconv.board import Board
@@ -16,6 +15,7 @@ from fastconv.prepare import Prepared
 from fastconv.progress import Watch
 from fastconv.records import class_entries, column_entries, loop_keys
 from fastconv.recruits import Recruits
+from fastconv.remote.path import Place
 from fastconv.runs import Samples
 from fastconv.workers import SHARD_MODULE, Crew
 
@@ -40,7 +40,7 @@ def share_plan(prepared: Prepared, facts: dict[str, Any] | None = None) -> int:
 
 def write_shards(
     prepared: Prepared,
-    out: Path,
+    out: Place,
     tasks: list[ShardTask],
     workers: int,
     watch: Watch,

@@ -146,8 +146,9 @@ def leftovers(out: Path) -> list[str]:
     ]
 
 
-# What stays for a session, and is no test's own: multiprocessing's, and that of injected faults.
-THAT_STAY = (b"resource_tracker", b"faults/server.py")
+# What stays for a session, and is no test's own: multiprocessing's, that of injected faults, and
+# the S3 server.
+THAT_STAY = (b"resource_tracker", b"faults/server.py", b"juicefs")
 
 
 def children() -> list[str]:

@@ -84,7 +84,7 @@ def whole_names(out: Path) -> set[str]:
 
 def unfinished(out: Path) -> list[Path]:
     """Shards that are being written."""
-    return list((out / ".fastconv-partial").glob("plan-*/*.shard"))
+    return list((out / ".fastconv-partial").glob("job-*/*.shard"))
 
 
 def wait_for_writing(out: Path, command: Command, bytes_min: int = 0) -> None:

@@ -30,6 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("errors", "geometry", "metadata", "recipe", "regular", "shared"),
         *("version", "whereabouts"),
     ),
+    "places in stores": ("remote",),
     "forms": ("layout", "schema"),
     "single things": (
         *("atomic", "board", "cache", "differences", "example", "image_options", "names"),
@@ -49,13 +50,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
         ),
         *("workers", "writer"),
     ),
+    "in stores": ("store_journal", "store_lock"),
     "what was done before": ("foreign_shards", "goal", "journal", "past", "remembered", "runs"),
     "what is to be done": ("pictures", "plan", "remake", "sample", "sources"),
     "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
+    "an output in a store": ("store_output",),
     "its records": ("outline", "output", "rows"),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "for other machines": ("engine", "planfile", "share_report"),
+    "on other machines": ("engines",),
     "checked": ("checking", "show"),
     "the whole": ("conversion", "folders", "repair", "tfds_info"),
     "job arrays": ("planning", "shares"),
@@ -87,7 +91,7 @@ FACES = {
 }
 LIBRARIES = {
     *("numpy", "crc32c", "simplejpeg", "PIL", "chafa", "jinja2", "markupsafe", "pyarrow", "scipy"),
-    *("tomli", "vl_convert"),
+    *("tomli", "vl_convert", "obstore", "botocore", "dask", "distributed"),
     *FACES,
 }
 MAY_PRINT = {"cli", "cli_output", "__main__"}

@@ -201,7 +201,7 @@ def test_records_of_a_sample(mini: Path, tmp_path: Path) -> None:
     shards = []
     for options in (plain, small):
         fastconv.convert(options)
-        path = Path(options.out) / "data_dir" / "train-00000-of-00001"
+        path = Path(str(options.out)) / "data_dir" / "train-00000-of-00001"
         shards.append([fastconv.parse_example(record) for record in fastconv.read_records(path)])
     for before, after in zip(*shards, strict=True):
         own = before["image/height"][0], before["image/width"][0]

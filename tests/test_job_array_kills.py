@@ -59,8 +59,9 @@ class Array:
         while time.monotonic() < deadline and command.process.poll() is None:
             time.sleep(0.002)
         workers = command.workers()
+        codes: tuple[int, ...] = (0, 4)
         if workers and self._chance.random() < 0.3:
-            number, codes = signal.SIGKILL, (0, 4)
+            number = signal.SIGKILL
             for pid in self._chance.sample(workers, 1):
                 Command.send_to(pid, number)
         else:

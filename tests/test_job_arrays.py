@@ -638,6 +638,8 @@ def test_bad_usage(mini: Path, tmp_path: Path, shared_out: Path) -> None:
         (("--plan", plan, "--only", "1/٢"), "--only is K/N"),
         (("--plan", plan, "--only", ""), "--only is K/N"),
         (("--plan", ""), "--plan is empty"),
+        (("--plan", "s3://bucket/out/plan"), "--plan: plans and shares are in folders"),
+        (("--plan", plan, "--local-cluster", 2), "--local-cluster and --plan: the plan says what"),
         (("--plan", plan, "--workers", "0"), "--workers is a whole number from 1 on, not 0"),
     ):
         code, _, errors = run("shards", *words)
@@ -647,6 +649,9 @@ def test_bad_usage(mini: Path, tmp_path: Path, shared_out: Path) -> None:
         else:
             assert said in errors
     assert "Missing option '--out'" in run("shards", mini)[2]
+    code, _, errors = run("plan", mini, "--out", "s3://bucket/out")
+    assert code == 2 and "shares of a plan need a folder that all machines reach" in errors
+    assert run("finish", "s3://bucket/out")[0] == 2
     for k, n in ((0, 1), (True, 2), (1, "2")):
         with pytest.raises(UsageError, match="--only"):
             write_share(plan, k, n)  # type: ignore[arg-type]

@@ -356,7 +356,7 @@ def test_classes_of_any_number_and_name(tmp_path: Path, names: list[str], layout
     more = {"layout": "tfds", "name": "mine"} if layout == "tfds" else {}
     report = fastconv.convert(options(source, out, **more))
     assert report.written == len(names)
-    root = report.out
+    root = Path(str(report.out))
     ordered = sorted(names, key=str.encode)
     assert (root / "labels.txt").read_text() == "".join(f"{name}\n" for name in ordered)
     assert fastconv.verify(out, against_source=True, workers=1).found == 0

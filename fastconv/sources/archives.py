@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,16 @@ from fastconv.regular import regular
 from fastconv.sources.kinds import text
 from fastconv.sources.published import size_beside_published
 
-# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk each is a seek, which
-# threads overlap; on a warm one the kernel copies little, and more threads than cores gain nothing.
-INDEX_THREADS = 8
+# Headers are reads of 512 bytes a hundred kilobytes apart: on a cold disk, or a file system that is
+# far away, each is a wait, and waits overlap; on a warm one the kernel copies little, and threads
+# beyond the cores gain nothing and take a tenth more.
+INDEX_THREADS = 16
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
 REGULAR, SPARSE = ord("0"), ord("S")
+TAR = b".tar"
+# Calls a function with each of these, and gives what it returns in their order, as map does.
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +115,37 @@ def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS
     archive that is stored sparsely, and for one with ``..`` in its name. With `use_cut`, the
     members that are whole of one that ends too early are listed, and its `cut` says so.
     """
+    return next(list_archives([path], use_cut, threads))
+
+
+def list_archives(
+    paths: Sequence[Path], use_cut: bool = False, threads: int = INDEX_THREADS
+) -> Iterator[Listing]:
+    """The same of several, in their order: as many at once as there are threads; of a single one
+    so many of those inside it."""
+    # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
+    stop = array("i", [0])
+    with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
+        try:
+            if len(paths) == 1:
+                yield _listed(paths[0], use_cut, pool.map, stop)
+            else:
+                yield from pool.map(lambda path: _listed(path, use_cut, map, stop), paths)
+        except BaseException:
+            stop[0] = 1
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
     try:
         fd = regular(os.fspath(path), os.O_RDONLY)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
         _check_plain(fd, path)
-        # In threads altogether, so that Ctrl-C reaches this one, which tells them to stop.
-        stop = array("i", [0])
         end = os.fstat(fd).st_size
-        with ThreadPoolExecutor(threads, thread_name_prefix="fastconv-index") as pool:
-            try:
-                outer = pool.submit(scan, fd, 0, end, str(path), stop).result()
-                listing, cuts, members = _list_members(fd, path, end, outer, pool, stop)
-            except BaseException:
-                stop[0] = 1
-                pool.shutdown(cancel_futures=True)
-                raise
+        listing, cuts, members = _list_members(fd, path, end, run, stop)
     finally:
         os.close(fd)
     if not cuts:
@@ -141,21 +160,16 @@ def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS
 
 
 def _list_members(
-    fd: int,
-    path: Path,
-    end: int,
-    outer: tuple[Members, Cut | None],
-    pool: ThreadPoolExecutor,
-    stop: array[int],
+    fd: int, path: Path, end: int, run: Run, stop: array[int]
 ) -> tuple[Listing, list[Cut], int]:
     """(the images, where the archive and those in it end too early, members that are whole)."""
-    members, cut = outer
+    ((members, cut),) = run(lambda begin: scan(fd, begin, end, str(path), stop), (0,))
     inner: dict[bytes, int] = {}
     replaced = 0
     keep = np.ones(len(members.type), bool)
-    for row, name in enumerate(members.names):
-        base = name.rpartition(b"/")[2]
-        if base.lower().endswith(b".tar") and base[:1] != b".":
+    for row in _ending_in_tar(members.names).tolist():
+        name = members.names[row]
+        if name.rpartition(b"/")[2][:1] != b".":
             _refuse_sparse(str(path), name, int(members.type[row]))
             if members.type[row] == REGULAR:
                 keep[row] = False
@@ -178,8 +192,8 @@ def _list_members(
             short = None  # of this the archive around it tells
         return _images(path, found, group, member), short, len(found.type)
 
-    rest = members.rows(keep)
-    parts = list(pool.map(one, inner.values()))
+    rest = members if keep.all() else members.rows(keep)
+    parts = list(run(one, inner.values()))
     parts.append((_images(path, rest, None, ""), None, len(rest.type)))
     cuts = [short for short in (cut, *(short for _, short, _ in parts)) if short]
     listing = Listing.joined([part for part, _, _ in parts])
@@ -187,6 +201,16 @@ def _list_members(
         strays = {**listing.strays, "archives that a later one of the same name replaces": replaced}
         listing = replace(listing, strays=strays)
     return listing, cuts, sum(n for _, _, n in parts)
+
+
+def _ending_in_tar(names: Names) -> Int64Array:
+    """Rows of the names that end in ``.tar``, in any case: int64 of shape (m,). There may be
+    millions of names, and none of them one."""
+    rows = np.flatnonzero(names.sizes >= len(TAR))
+    for back, letter in enumerate(reversed(TAR), 1):
+        there = names.blob[names.starts[rows + 1] - back]
+        rows = rows[(there == letter) | (there == ord(chr(letter).upper()))]
+    return rows
 
 
 def _cut_error(path: Path, size: int, cut: Cut, members: int) -> InputError:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from fastconv import _members
 from fastconv._members import is_image_name
 from fastconv.catalog import Container, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
-from fastconv.sources.archives import list_archive
+from fastconv.sources.archives import list_archives
 from fastconv.sources.kinds import text
+
+# A file's status is a wait where a file system is far away, and waits overlap.
+FOLDER_THREADS = 16
 
 
 def list_folder(path: Path, use_cut: bool = False) -> Listing:
@@ -30,8 +35,8 @@ def list_folder(path: Path, use_cut: bool = False) -> Listing:
     above = {(status.st_dev, status.st_ino) for status in map(os.stat, _upwards(path))}
     parts = [here] if len(here) else []
     empty = 0
-    for folder in folders:
-        listing = _class_folder(path / os.fsdecode(folder), text(folder), above)
+    found = _class_folders([path / os.fsdecode(folder) for folder in folders], above)
+    for folder, listing in zip(folders, found, strict=True):
         if len(listing) and folder + b".tar" in archives:
             raise InputError(
                 f"{path / os.fsdecode(folder)}: stands beside an archive of its name, so that its "
@@ -39,9 +44,8 @@ def list_folder(path: Path, use_cut: bool = False) -> Listing:
             )
         empty += not len(listing)
         parts.append(listing)
-    for archive in archives:
-        name = os.fsdecode(archive)
-        listing = list_archive(path / name, use_cut)
+    found = list_archives([path / os.fsdecode(archive) for archive in archives], use_cut)
+    for archive, listing in zip(archives, found, strict=True):
         group = text(archive)[: -len(".tar")]
         containers = tuple(replace(place, group=group) for place in listing.containers)
         parts.append(replace(listing, containers=containers))
@@ -57,37 +61,23 @@ def list_folder(path: Path, use_cut: bool = False) -> Listing:
 
 def _entries(path: Path, group: str | None = None) -> tuple[Listing, list[bytes], list[bytes], int]:
     """(images of one folder, names of its folders, of its tars, how many strays), sorted."""
-    names, sizes, folders, archives, strays = [], [], [], [], 0
     try:
-        with os.scandir(os.fsencode(path)) as entries:
-            for entry in entries:
-                if entry.name.startswith(b"."):
-                    continue
-                if entry.is_dir():
-                    folders.append(entry.name)
-                elif is_image_name(entry.name) and (entry.is_file() or entry.is_symlink()):
-                    status = entry.stat()  # of a link to nothing: an error
-                    if not stat.S_ISREG(status.st_mode):
-                        raise InputError(
-                            f"{os.fsdecode(entry.path)}: is a link to no regular file; remove it"
-                        )
-                    names.append(entry.name)
-                    sizes.append(status.st_size)
-                elif entry.name.lower().endswith(b".tar"):
-                    archives.append(entry.name)
-                else:
-                    if entry.is_symlink():
-                        entry.stat()  # a class's folder may have been behind it
-                    strays += 1
+        blob, ends, sizes, folders, archives, strays, odd = _members.entries(os.fsencode(path))
     except OSError as error:
-        where = os.fsdecode(error.filename) if error.filename else path
+        where = os.fsdecode(error.filename)
         raise InputError(f"{where}: cannot be read: {error.strerror}") from None
+    if odd is not None:
+        raise InputError(f"{path / os.fsdecode(odd)}: is a link to no regular file; remove it")
+    size = np.frombuffer(sizes, np.int64)
     listing = Listing(
         (Container(text(os.fsencode(path)), True, "", group),),
-        np.zeros(len(names), np.int32),
-        np.zeros(len(names), np.int64),
-        np.array(sizes, np.int64),
-        Names.of(names),
+        np.zeros(len(size), np.int32),
+        np.zeros(len(size), np.int64),
+        size,
+        Names(
+            np.frombuffer(blob, np.uint8),
+            np.concatenate([np.zeros(1, np.int64), np.frombuffer(ends, np.int64)]),
+        ),
     )
     return listing, sorted(folders), sorted(archives), strays
 
@@ -98,9 +88,21 @@ def _upwards(path: Path) -> list[Path]:
     return [real, *real.parents]
 
 
-def _class_folder(path: Path, group: str, above: set[tuple[int, int]]) -> Listing:
-    """A class's images. Raises InputError where a link leads to one of the folders `above`, by
-    which all other classes' images would be of this one."""
+def _class_folders(paths: list[Path], above: set[tuple[int, int]]) -> Iterator[Listing]:
+    """Each class's images, in order; several folders are read at once, for on a file system that
+    is far away each file's status is a wait."""
+    with ThreadPoolExecutor(FOLDER_THREADS, thread_name_prefix="fastconv-list") as pool:
+        try:
+            yield from pool.map(lambda path: _class_folder(path, above), paths)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _class_folder(path: Path, above: set[tuple[int, int]]) -> Listing:
+    """A class's images; the folder is named for it. Raises InputError where a link leads to one of
+    the folders `above`, by which all other classes' images would be of this one."""
+    group = text(os.fsencode(path.name))
     parts, strays = [], 0
     seen: set[tuple[int, int]] = set()
     todo = [path]

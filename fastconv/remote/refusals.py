@@ -1,0 +1,77 @@
+"""What an object store refuses, in words of fastconv's own.
+
+The messages of libraries hold URLs, request headers and the store's answers, and in those may stand
+signatures, key names and tokens. So nothing of them is passed on: they are only looked through for
+what is known, and each of these has words here.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from fastconv.remote.path import RemotePath
+
+_STATUS = re.compile(r"status(?: code)?:? (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+# Where credentials are asked for on a cloud's machines: what fails there is no store.
+_METADATA = re.compile(
+    r"169\.254\.|metadata\.google\.internal|metadata/identity|sts[^ /]*amazonaws"
+)
+_TRANSPORT = (
+    (r"dns error|failed to lookup", errno.EHOSTUNREACH, "the name of its server is not known"),
+    (r"InvalidCertificate|UnknownIssuer|certificate", errno.EPROTO, "its certificate is not valid"),
+    (r"[Cc]onnection refused", errno.ECONNREFUSED, "no server answers there"),
+    (r"timed out|TimedOut", errno.ETIMEDOUT, "its server does not answer"),
+    (
+        r"IncompleteMessage|IncompleteBody|[Cc]onnection reset|ConnectionReset|BrokenPipe"
+        r"|Broken pipe|UnexpectedEof|end of file|connection closed|error decoding response body"
+        r"|request or response body error",
+        errno.ECONNRESET,
+        "its server ended the connection early",
+    ),
+    (r"error sending request|connection error", errno.ECONNRESET, "its server cannot be reached"),
+)
+NO_CREDENTIALS = (
+    "no credentials were found: set the environment's variables, or a profile "
+    "(docs/howto/object-stores.md)"
+)
+
+
+def refusal(error: BaseException, path: RemotePath) -> tuple[OSError, bool]:
+    """What to raise for an error of obstore's, and whether it may pass: then another attempt is
+    worth it."""
+    kind, text = type(error).__name__, str(error)
+    status = int(match[1]) if (match := _STATUS.search(text)) else 0
+    code = match[1] if (match := _CODE.search(text)) else ""
+    said = f"{status} {code}".strip() if status else code
+
+    def words(number: int, reason: str) -> OSError:
+        return OSError(number, reason, str(path))
+
+    if isinstance(error, FileNotFoundError) or kind == "NotFoundError" or status == 404:
+        if code in ("NoSuchBucket", "ContainerNotFound"):
+            return words(errno.ENOENT, f"there is no {path.bucket}"), False
+        return words(errno.ENOENT, "is not there"), False
+    if kind == "AlreadyExistsError" or kind == "PreconditionError":
+        return words(errno.EEXIST, "is there already"), False
+    if _METADATA.search(text) and not path.is_read_only:
+        return words(errno.EACCES, NO_CREDENTIALS), False
+    if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in (401, 403):
+        reason = f"the store refuses access ({said or 'it is denied'}): see to the credentials"
+        return words(errno.EACCES, reason), False
+    if "redirect" in text or status in (301, 307):
+        return words(errno.EIO, "is in another region: set AWS_REGION to that of the bucket"), False
+    if status == 416 or ("range" in text.lower() and kind == "NotSupportedError"):
+        return words(errno.EIO, "its server does not give byte ranges"), False
+    if status:
+        passing = status >= 500 or status in (408, 409, 425, 429)
+        many = status in (429, 503) and code in ("", "SlowDown", "ServerBusy", "TooManyRequests")
+        reason = f"the store asks for fewer requests ({said})" if many else f"the store says {said}"
+        return words(errno.EAGAIN if many else errno.EIO, reason), passing
+    for pattern, number, reason in _TRANSPORT:
+        if re.search(pattern, text):
+            return words(number, reason), number not in (errno.EHOSTUNREACH, errno.EPROTO)
+    if kind in ("NotSupportedError", "NotImplementedError"):
+        return words(errno.ENOTSUP, "the store cannot do that"), False
+    return words(errno.EIO, f"the store's answer is not understood ({kind})"), False
