@@ -120,17 +120,12 @@ RECORD_OPTIONS = (
 )
 
 
-def _out(required: bool) -> Callable[[Command], Command]:
-    return click.option(
-        "--out",
-        required=required,
-        metavar="DIR",
-        help="Folder for the output: new, empty, or what this very command left there unfinished.",
-    )
-
-
-OUT = _out(required=True)
-OUT_OR_PLAN = _out(required=False)  # with --plan there is none
+OUT = click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="Folder for the output: new, empty, or what this very command left there unfinished.",
+)
 SHARE_OPTIONS = (
     click.option(
         "--plan",
@@ -142,6 +137,12 @@ SHARE_OPTIONS = (
         metavar="K/N",
         help="Of a plan's shards, the K-th of N shares, K from 1 to N [1/1: all].",
     ),
+)
+OUT_OR_PLAN = click.option(  # not required: with --plan there is none
+    "--out",
+    metavar="DIR",
+    help="Folder, or s3://, gs:// or az:// URL, for the output: new, empty, or what this very "
+    "command left there unfinished.",
 )
 WORKERS = click.option(
     "--workers", type=int, metavar="N", help="Worker processes [all usable cores]."
