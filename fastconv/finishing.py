@@ -13,6 +13,7 @@ from fastconv.job import ShardResult, ShardTask
 from fastconv.manifest import JOURNAL, RAW, kind_of, locked, remove_partial, root_of
 from fastconv.options import PathLike
 from fastconv.output import output_of
+from fastconv.plan_at import is_finished, local_path, opened
 from fastconv.planfile import PlanFile
 from fastconv.planned import PLAN, remove_planned, share_journals
 from fastconv.preflight import Need
@@ -20,7 +21,7 @@ from fastconv.progress import OnProgress, Watch
 from fastconv.remembered import remembered_options
 from fastconv.report import Report
 from fastconv.runs import Samples
-from fastconv.shares import is_finished, local_path, opened, share_of
+from fastconv.shares import share_of
 
 SHOWN = 4
 

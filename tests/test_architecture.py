@@ -59,7 +59,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "the work": ("shard",),
     "its account": ("summary", "writing"),
     "for other machines": ("engine", "planfile", "share_report"),
-    "on other machines": ("engines",),
+    "on other machines": ("engines", "plan_at"),
     "checked": ("checking", "show"),
     "the whole": ("conversion", "folders", "repair", "tfds_info"),
     "job arrays": ("planning", "shares"),
