@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastconv.errors import UsageError as UsageError
     from fastconv.errors import WorkerError as WorkerError
     from fastconv.example import encode_example as encode_example
+    from fastconv.finishing import finish as finish
     from fastconv.folders.report import FolderReport as FolderReport
     from fastconv.folders.whole import write_folders as write_folders
     from fastconv.index import index_shards as index_shards
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from fastconv.pictures.pick import Picker as Picker
     from fastconv.pictures.sheet import contact_sheet as contact_sheet
     from fastconv.pictures.shown import Shown as Shown
+    from fastconv.planning import Planned as Planned
+    from fastconv.planning import write_plan as write_plan
     from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
     from fastconv.schema import SLIM as SLIM
     from fastconv.schema import TFDS as TFDS
     from fastconv.schema import Schema as Schema
+    from fastconv.share_report import ShareReport as ShareReport
+    from fastconv.shares import write_share as write_share
     from fastconv.tfds_info import write_tfds_info as write_tfds_info
     from fastconv.writer import RecordWriter as RecordWriter
 
@@ -68,6 +73,7 @@ _HOMES = {
     "UsageError": "errors",
     "WorkerError": "errors",
     "encode_example": "example",
+    "finish": "finishing",
     "FolderReport": "folders.report",
     "write_folders": "folders.whole",
     "index_shards": "index",
@@ -78,6 +84,8 @@ _HOMES = {
     "Shown": "pictures.shown",
     "PageReport": "page.write",
     "write_report": "page.write",
+    "Planned": "planning",
+    "write_plan": "planning",
     "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",
@@ -86,6 +94,8 @@ _HOMES = {
     "SLIM": "schema",
     "TFDS": "schema",
     "Schema": "schema",
+    "ShareReport": "share_report",
+    "write_share": "shares",
     "write_tfds_info": "tfds_info",
     "RecordWriter": "writer",
 }

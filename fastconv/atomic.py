@@ -40,7 +40,7 @@ def write_whole(fd: int, data: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def write_file(path: Path, data: bytes, partial: Path) -> None:
+def write_file(path: Path, data: bytes | memoryview, partial: Path) -> None:
     """Write `partial`, sync it, and give it its final name. OutputError where that fails, and
     nothing is left of it then."""
     try:

@@ -10,6 +10,7 @@ from fastconv.shared import anonymous_file
 
 # Slots of a worker, as keep_impl.h numbers them.
 ROW, RECORDS, BYTES, STATE = 1, 2, 3, 4
+FIRST = 5  # the row of the whole plan from which ROW counts; not the loop's
 SLOTS = 8  # _shard.BOARD_SLOTS, which a test holds it to: who only reads a board loads no writer
 NO_ROW = -1  # no image is in hand
 IDLE, WRITING, SYNCING = 0, 1, 2
@@ -43,6 +44,12 @@ class Board:
     @property
     def workers(self) -> int:
         return len(self.slots) // SLOTS
+
+    def row(self, worker: int) -> int:
+        """The row of the plan that a worker has in hand, or NO_ROW."""
+        slots = self.of(worker)
+        row = slots[ROW]
+        return row + slots[FIRST] if row != NO_ROW else NO_ROW
 
     def total(self, slot: int) -> int:
         return sum(self.of(worker)[slot] for worker in range(self.workers))

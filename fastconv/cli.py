@@ -17,19 +17,16 @@ from fastconv.cli_completion import complete_paths, completion
 from fastconv.cli_diff import diff
 from fastconv.cli_options import (
     CLUSTER_OPTIONS,
-    IMAGE_OPTIONS,
-    JOB_OPTIONS,
-    OUT_PLACE,
+    OUT_OR_PLAN,
     PROCESSES,
-    RECORD_OPTIONS,
+    SHARDS_OPTIONS,
+    SHARE_OPTIONS,
     SHOW_OPTIONS,
-    SOURCE_OPTIONS,
-    WORKERS,
     on_disk,
-    on_error,
     with_options,
 )
 from fastconv.cli_output import allow_any_encoding, consoles, outcome, say
+from fastconv.cli_plan import finish, plan, require_out, share
 from fastconv.cli_raw import raw
 from fastconv.cli_report import report
 from fastconv.cli_show import show
@@ -73,31 +70,16 @@ def cli() -> None:
 
 
 @cli.command()
-@with_options(*SOURCE_OPTIONS)
-@with_options(OUT_PLACE)
-@click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data].")
-@click.option("--validation-shards", type=int, metavar="N", help="Validation shards.")
-@click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle.")
-@click.option(
-    "--slim-threads",
-    type=int,
-    default=8,
-    show_default=True,
-    help="Parts that the shards are cut from, as slim's num_threads.",
-)
-@click.option(
-    "--label-offset",
-    type=click.IntRange(0, 1),
-    help="Label of the first class: 1 leaves 0 for background [1; 0 in the schema tfds].",
-)
-@with_options(*RECORD_OPTIONS)
-@with_options(on_error("a bad image, an image without a label, or a bad box file"))
-@with_options(*IMAGE_OPTIONS)
-@with_options(WORKERS, *CLUSTER_OPTIONS)
-@click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before.")
-@with_options(*JOB_OPTIONS)
-@with_options(*SHOW_OPTIONS)
+@with_options(OUT_OR_PLAN)
+@with_options(*SHARDS_OPTIONS)
+@with_options(*CLUSTER_OPTIONS)
+@with_options(*SHARE_OPTIONS)
+@click.pass_context
 def shards(
+    context: click.Context,
+    /,
+    plan: str | None,
+    only: str | None,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -109,8 +91,12 @@ def shards(
     """Convert SOURCE to TFRecord shards with indexes, labels and a manifest.
 
     SOURCE is a folder: the ImageNet archives as downloaded, a class tree with train/ and
-    validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes.
+    validation/ or val/, Kaggle's ILSVRC tree, or folders named for their classes. In its place,
+    --plan names a plan, all of whose options count, and --only a share of its shards.
     """
+    if plan is not None or only is not None:
+        return share(context, plan, only, given["workers"], quiet, as_json)
+    require_out(context)
     from fastconv.options import Options
 
     options = Options(space_check=not no_space_check, **given)
@@ -255,6 +241,8 @@ def sample(quiet: bool, as_json: bool, **given: Any) -> int:
 
 cli.add_command(completion)
 cli.add_command(diff)
+cli.add_command(finish)
+cli.add_command(plan)
 cli.add_command(raw)
 cli.add_command(show)
 cli.add_command(tfds_info)
@@ -323,7 +311,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _stopped(arguments: list[str]) -> str:
-    return STOPPED_SHARDS if arguments[:1] in (["shards"], ["raw"]) else STOPPED
+    return STOPPED_SHARDS if arguments[:1] in (["shards"], ["raw"], ["plan"]) else STOPPED
 
 
 def _tell(text: str, err: bool = True) -> None:

@@ -121,15 +121,28 @@ RECORD_OPTIONS = (
         help="gzip: compressed shards, which have no indexes.",
     ),
 )
+
+
 OUT = click.option(
     "--out",
     required=True,
     metavar="DIR",
     help="Folder for the output: new, empty, or what this very command left there unfinished.",
 )
-OUT_PLACE = click.option(
+SHARE_OPTIONS = (
+    click.option(
+        "--plan",
+        metavar="FILE",
+        help="In place of SOURCE and its options: the plan that fastconv plan wrote.",
+    ),
+    click.option(
+        "--only",
+        metavar="K/N",
+        help="Of a plan's shards, the K-th of N shares, K from 1 to N [1/1: all].",
+    ),
+)
+OUT_OR_PLAN = click.option(  # not required: with --plan there is none
     "--out",
-    required=True,
     metavar="DIR",
     help="Folder, or s3://, gs:// or az:// URL, for the output: new, empty, or what this very "
     "command left there unfinished.",
@@ -206,3 +219,31 @@ def on_disk(_ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
                 f"store: copy it, or mount the bucket"
             )
     return value
+
+
+# Of `fastconv shards` and `fastconv plan`, all but --out.
+SHARDS_OPTIONS = (
+    *SOURCE_OPTIONS,
+    click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data]."),
+    click.option("--validation-shards", type=int, metavar="N", help="Validation shards."),
+    click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle."),
+    click.option(
+        "--slim-threads",
+        type=int,
+        default=8,
+        show_default=True,
+        help="Parts that the shards are cut from, as slim's num_threads.",
+    ),
+    click.option(
+        "--label-offset",
+        type=click.IntRange(0, 1),
+        help="Label of the first class: 1 leaves 0 for background [1; 0 in the schema tfds].",
+    ),
+    *RECORD_OPTIONS,
+    on_error("a bad image, an image without a label, or a bad box file"),
+    *IMAGE_OPTIONS,
+    WORKERS,
+    click.option("--overwrite", is_flag=True, help="Replace what fastconv wrote to DIR before."),
+    *JOB_OPTIONS,
+    *SHOW_OPTIONS,
+)

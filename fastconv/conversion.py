@@ -12,10 +12,12 @@ from fastconv.beside import asked_metadata, beside, file_names, with_checksums
 from fastconv.engine import Engine, LocalEngine
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
+from fastconv.layout import Layout
 from fastconv.options import Options
 from fastconv.outline import Outline
 from fastconv.output import Output, output_of
 from fastconv.past import Past
+from fastconv.planned import PLANNED
 from fastconv.preflight import Need, need_of
 from fastconv.prepare import Prepared, prepare
 from fastconv.progress import OnProgress, Watch
@@ -29,6 +31,8 @@ from fastconv.summary import (
     make_report,
     result_of,
 )
+
+Rewritten = tuple[tuple[str, str], ...]  # shards, each with the reason
 
 
 def convert(options: Options, on_progress: OnProgress | None = None, engine: Any = None) -> Report:
@@ -75,7 +79,9 @@ def carry_out(prepared: Prepared, watch: Watch, engine: Engine) -> Report:
 class Work:
     """A job that is planned. ``header``: what its manifest says before anything is written;
     ``need(done)``: what the shards take that are not among these names; ``workers_for(shards)``:
-    how many workers are at work on so many; ``write(tasks, samples)`` has shards written."""
+    how many workers are at work on so many; ``write(tasks, samples)`` has shards written;
+    ``refuse(tasks, rewritten)``, if it is there, is called with shards that are to be written
+    before anything is changed, to raise what is to be said."""
 
     options: Options
     outline: Outline
@@ -83,6 +89,7 @@ class Work:
     need: Callable[[Collection[str]], Need]
     workers_for: Callable[[int], int]
     write: Callable[[list[ShardTask], Samples], Iterator[ShardResult]]
+    refuse: Callable[[list[ShardTask], Rewritten], None] | None = None
 
 
 def work_through(work: Work, output: Output, watch: Watch) -> Report:
@@ -96,9 +103,11 @@ def _work_through(work: Work, output: Output, watch: Watch) -> Report:
     options, outline, places = work.options, work.outline, work.options.places
     tasks = outline.tasks
     past = None if options.overwrite else output.look_back(work.header, options.resume)
-    header = header_of(work, past, tasks)
-    kept, rewritten = _kept(output, past, tasks, options)
+    header = header_of(work.header, places, past, tasks)
+    kept, rewritten = kept_of(output, past, tasks, places, options.on_error == "skip")
     todo = [task for task in tasks if task.name not in kept]
+    if todo and work.refuse:
+        work.refuse(todo, rewritten)
     workers = work.workers_for(len(todo))
     if options.space_check and todo:  # before an old output makes way for one that does not fit
         if past:
@@ -137,8 +146,8 @@ def _work_through(work: Work, output: Output, watch: Watch) -> Report:
         output.write_runs([*runs, this])
 
     try:
-        watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
         if todo:
+            watch.phase(f"writing {len(todo):,} of {len(tasks):,} shards" if kept else "writing")
             for result in work.write(todo, samples):
                 results[result.task.name] = result
                 journal.add(journal_line(result))
@@ -162,10 +171,12 @@ def _work_through(work: Work, output: Output, watch: Watch) -> Report:
     return report
 
 
-def header_of(work: Work, past: Past | None, tasks: list[ShardTask]) -> dict[str, Any]:
-    """A manifest's beginning, with the files that the job may write."""
-    places = work.options.places
-    header = dict(work.header)
+def header_of(
+    facts: dict[str, Any], places: Layout, past: Past | None, tasks: list[ShardTask]
+) -> dict[str, Any]:
+    """A journal's first line: the manifest's beginning, with the files that the job may write, and
+    the plan that the shards were begun by."""
+    header = dict(facts)
     header["metadata"] = asked_metadata(places, past.facts if past else {})
     header["files"] = [
         *(path for task in tasks for path in places.files(task.name)),
@@ -173,21 +184,23 @@ def header_of(work: Work, past: Past | None, tasks: list[ShardTask]) -> dict[str
         *file_names(header),
         files.MANIFEST,
     ]
+    if past and past.planned:
+        header[PLANNED] = past.planned
     return header
 
 
-def _kept(
-    output: Output, past: Past | None, tasks: list[ShardTask], options: Options
-) -> tuple[dict[str, ShardResult], tuple[tuple[str, str], ...]]:
+def kept_of(
+    output: Output, past: Past | None, tasks: list[ShardTask], places: Layout, skips: bool
+) -> tuple[dict[str, ShardResult], Rewritten]:
     """(the shards that need not be written again, those that must be although they were done, with
-    the reasons)."""
+    the reasons). ``skips``: whether shards may have left images out."""
     kept, rewritten = {}, []
     for task in tasks:
         line = past.shards.get(task.name) if past else None
         if line is None:
             continue
-        reason = output.what_is_amiss(options.places, line)
-        if not reason and line["skipped"] and options.on_error != "skip":
+        reason = output.what_is_amiss(places, line)
+        if not reason and line["skipped"] and not skips:
             reason = "has images skipped, which --on-error stop does not allow"
         if reason:
             rewritten.append((task.name, reason))

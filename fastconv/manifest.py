@@ -20,6 +20,7 @@ from typing import Any
 from fastconv.atomic import output_error, write_file
 from fastconv.errors import InputError, OutputError
 from fastconv.layout import DATA, INDEXES, NAME, VERSION
+from fastconv.planned import PLANNED, SHARES, planned_files
 from fastconv.regular import content
 from fastconv.remote.path import Place
 from fastconv.version import __version__
@@ -41,7 +42,7 @@ CALLED = {None: "shards, by `fastconv shards`", RAW: "class folders, by `fastcon
 OURS = re.compile(
     r"(data_dir|idx_dir)/[^/\0]+(?<!/\.)(?<!/\.\.)|labels\.txt|runs\.json|manifest\.(json|journal)"
     r"|[a-z][a-z0-9_]*-[a-z]+\.tfrecord-\d{5}-of-\d{5}"
-    r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt"
+    r"|dataset_info\.json|features\.json|[^/\0]+\.labels\.txt|plan|shares/[^/\0]+\.journal"
 )
 # What a file system or its administrator puts into a folder that counts as empty all the same.
 NOT_CONTENT = ("lost+found",)
@@ -111,7 +112,7 @@ def is_there(path: Path) -> bool:
 def _is_nothing(out: Path, name: str) -> bool:
     if name in NOT_CONTENT or name.startswith("."):
         return True
-    return name in FOLDERS and (out / name).is_dir() and not any((out / name).iterdir())
+    return name in (*FOLDERS, SHARES) and (out / name).is_dir() and not any((out / name).iterdir())
 
 
 def _written_before(out: Path) -> Iterator[str]:
@@ -126,7 +127,10 @@ def _written_before(out: Path) -> Iterator[str]:
         if name == JOURNAL:
             data, _, _ = data.partition(b"\n")
         if data or name == MANIFEST:
-            yield from parse(out / name, data).get("files", [])
+            facts = parse(out / name, data)
+            yield from facts.get("files", [])
+            if facts.get(PLANNED):
+                yield from planned_files(out)
 
 
 def _are_ours(names: object) -> bool:
@@ -233,7 +237,7 @@ def _clear(out: Path, files: Iterable[str], ours: set[str]) -> None:
     for name in (MANIFEST, *sorted(ours - {MANIFEST, JOURNAL}), JOURNAL):
         (out / name).unlink(missing_ok=True)
     remove_partial(out)
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, SHARES):
         if not any(name.startswith(f"{folder}/") for name in files):
             with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
                 (out / folder).rmdir()
@@ -314,8 +318,9 @@ def dump(manifest: dict[str, Any]) -> bytes:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Make the folder `out`, and keep other jobs of fastconv from it meanwhile.
+def locked(out: Path, shared: bool = False) -> Iterator[None]:
+    """Make the folder `out`, and keep other jobs of fastconv from it meanwhile; those that take a
+    ``shared`` lock, only from the others.
 
     Raises OutputError where one is at work there. The lock ends with its process, however that
     ends; a file system without locks goes without.
@@ -327,7 +332,7 @@ def locked(out: Path) -> Iterator[None]:
         raise output_error(out, error) from None
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(
                 f"{out}: another fastconv is writing here; wait until it ends, or choose another "

@@ -65,13 +65,7 @@ class Outline:
     @property
     def tasks(self) -> list[ShardTask]:
         """The shards of all splits, with rows counted through them."""
-        tasks, row = [], 0
-        for split in self.splits:
-            bounds = split.bounds.tolist()
-            for name, start, stop in zip(split.shard_names, bounds, bounds[1:], strict=False):
-                tasks.append(ShardTask(name, split.split, row + start, row + stop))
-            row += len(split.klass)
-        return tasks
+        return _tasks([(split.split, split.stem, split.bounds.tolist()) for split in self.splits])
 
     def as_facts(self) -> dict[str, Any]:
         """It as values that JSON knows, but for the columns, which of_facts is given again."""
@@ -114,6 +108,22 @@ class Outline:
             tuple(CutArchive(*part) for part in facts["cut"]),
             tuple(facts["odd"]),
         )
+
+
+def tasks_of_facts(facts: dict[str, Any]) -> list[ShardTask]:
+    """The tasks of an outline as facts. Raises KeyError, TypeError and ValueError for what is
+    none."""
+    return _tasks([(str(s["split"]), str(s["stem"]), list(s["bounds"])) for s in facts["splits"]])
+
+
+def _tasks(splits: list[tuple[str, str, list[int]]]) -> list[ShardTask]:
+    tasks, row = [], 0
+    for split, stem, bounds in splits:
+        names = shard_names(stem or split, len(bounds) - 1)
+        for name, start, stop in zip(names, bounds, bounds[1:], strict=False):
+            tasks.append(ShardTask(name, split, row + start, row + stop))
+        row += bounds[-1]
+    return tasks
 
 
 def _of_split(plan: SplitPlan) -> SplitOutline:

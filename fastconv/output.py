@@ -14,7 +14,7 @@ from fastconv.layout import Layout
 from fastconv.past import Past, look_back, what_is_amiss
 from fastconv.preflight import Need, check_space
 from fastconv.remote.path import Place, RemotePath
-from fastconv.runs import read_runs, write_runs
+from fastconv.runs import read_all_runs, write_runs
 from fastconv.store_output import StoreOutput
 
 
@@ -104,7 +104,7 @@ class FolderOutput:
         return Journal(self._place, folders, header, done)
 
     def read_runs(self) -> list[dict[str, Any]]:
-        return read_runs(self._place)
+        return read_all_runs(self._place)
 
     def write_runs(self, runs: list[dict[str, Any]]) -> None:
         write_runs(self._place, runs)

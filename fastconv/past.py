@@ -28,6 +28,7 @@ from fastconv.manifest import (
     parse,
     refuse_occupied,
 )
+from fastconv.planned import IDENTITY, PLANNED, share_journals
 from fastconv.regular import content
 from fastconv.remote.path import Place, RemotePath
 from fastconv.schema import KINDS, Schema, stored_schema
@@ -77,10 +78,16 @@ class Past:
     def is_finished(self) -> bool:
         return self.path.name == MANIFEST
 
+    @property
+    def planned(self) -> str | None:
+        """The identity of the plan by which a job array writes this output."""
+        identity: str | None = self.facts.get(PLANNED)
+        return identity
+
 
 def read_past(out: Place) -> Past | None:
-    """What the journal in `out` says, or else its manifest; None where there is neither. Raises
-    OutputError where it cannot be read or understood."""
+    """What the journal in `out` says, with those of shares, or else its manifest; None where there
+    is neither. Raises OutputError where it cannot be read or understood."""
     said = store_journal.read_journal(out) if isinstance(out, RemotePath) else _read(out)
     if said is None:
         return None
@@ -96,6 +103,8 @@ def read_past(out: Place) -> Past | None:
         layout = Layout.of_facts(facts)
         _must_have_columns(stored_schema(facts), facts.get("columns"))
         _must_be_metadata(facts.get("metadata"), facts.get("files", []))
+        if not IDENTITY.fullmatch(facts.get(PLANNED, "0" * 16)):
+            raise ValueError
         if path.name == MANIFEST:
             _must_have(facts, WHOLE)
         shards = _of_manifest(facts) if path.name == MANIFEST else dict(_of_journal(rest))
@@ -104,6 +113,8 @@ def read_past(out: Place) -> Past | None:
             f"{path}: is damaged, so that nothing is known of the shards here; replace them with "
             f"--overwrite"
         ) from None
+    if facts.get(PLANNED) and isinstance(out, Path):
+        shards = _with_shares(out, facts[PLANNED], layout, shards)
     return Past(path, facts, shards, layout)
 
 
@@ -118,6 +129,41 @@ def _read(out: Path) -> tuple[Path, bytes] | None:
         return None
     except OSError as error:
         raise output_error(path, error) from None
+
+
+def _with_shares(
+    out: Path, identity: str, layout: Layout, shards: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """These shards, and those that shares have done. Where two say different things of one, which
+    they do only if the images' bytes changed meanwhile, the shard itself decides."""
+    said = {name: [shard] for name, shard in shards.items()}
+    try:
+        for _, lines in share_journals(out, identity):
+            for name, shard in _of_journal(lines):
+                if shard not in said.setdefault(name, []):
+                    said[name].append(shard)
+    except OSError as error:
+        raise output_error(error.filename or out, error) from None
+    found = {}
+    for name, several in said.items():
+        if len(several) > 1:
+            crc = _crc_of(out / layout.shard_file(name))
+            several = [shard for shard in several if shard["crc32c"] == crc]
+        if several:
+            found[name] = several[0]
+    return found
+
+
+def _crc_of(path: Path) -> str:
+    """Of a file's content; empty where it cannot be read."""
+    crc = 0
+    try:
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                crc = crc32c.crc32c(part, crc)
+    except OSError:
+        return ""
+    return f"{crc:08x}"
 
 
 def _must_have(value: object, form: Mapping[str, type]) -> None:

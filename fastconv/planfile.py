@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from fastconv import shared
+from fastconv.board import FIRST, Board
 from fastconv.errors import InputError
 from fastconv.goal import Goal
 from fastconv.image_options import ImageOptions, given_again
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.layout import Layout
 from fastconv.manifest import TOOL
-from fastconv.outline import Outline
+from fastconv.outline import Outline, tasks_of_facts
 from fastconv.prepare import Prepared
 from fastconv.recipe import Recipe
 from fastconv.regular import regular
@@ -40,16 +42,20 @@ LISTS = {"name": 1, "box": 4, "extra": 1}
 Read = Callable[[int, int], bytes]
 
 
-def plan_segment(prepared: Prepared, header: dict[str, Any]) -> int:
-    """An open file with the plan of a job and its facts, the manifest's ``header`` among them; the
-    caller closes it."""
-    facts = {"format": PLAN_FORMAT, "tool": TOOL, "header": header}
+def plan_segment(prepared: Prepared, header: dict[str, Any], identity: str = "") -> int:
+    """An open file with the plan of a job and its facts, the manifest's ``header`` and the plan's
+    ``identity`` among them; the caller closes it."""
+    facts = {"format": PLAN_FORMAT, "tool": TOOL, "identity": identity, "header": header}
+    facts["bytes"] = prepared.output_bytes
     return share_plan(prepared, {"plan": {**facts, "outline": Outline.of(prepared).as_facts()}})
 
 
 class PlanFile:
     """A plan of which parts are read: ``read(start, stop)`` gives those bytes of it, ``shown`` is
-    its name for people. Raises InputError for what is no plan, or is cut off."""
+    its name for people. Raises InputError for what is no plan, or is cut off. ``fd``: the open file
+    that it is read from, where it is one."""
+
+    fd = -1
 
     def __init__(self, read: Read, size: int, shown: str) -> None:
         self._read, self._shown = read, shown
@@ -63,6 +69,7 @@ class PlanFile:
                     f"must be of one version; plan anew with this one"
                 )
             self.header: dict[str, Any] = told["header"]
+            self.identity, self.output_bytes = str(told["identity"]), int(told["bytes"])
             self._outline = told["outline"]
             self.layout = Layout.of_facts(self.header)
             self.skip_bad = self.header["options"]["on_error"] == "skip"
@@ -79,7 +86,27 @@ class PlanFile:
             fd = regular(str(path), os.O_RDONLY)
         except OSError as error:
             raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
-        return cls(_Reader(fd, path).read, os.fstat(fd).st_size, str(path))
+        return cls.opened(fd, str(path))
+
+    @classmethod
+    def opened(cls, fd: int, shown: str) -> PlanFile:
+        """The plan in an open file, which is closed when it is needed no more."""
+        reader = _Reader(fd, shown)
+        try:
+            size = os.fstat(fd).st_size
+        except OSError as error:
+            raise InputError(f"{shown}: cannot be read: {error.strerror}") from None
+        plan = cls(reader.read, size, shown)
+        plan.fd = fd
+        return plan
+
+    @property
+    def tasks(self) -> list[ShardTask]:
+        """The shards of all splits, with rows counted through them."""
+        try:
+            return tasks_of_facts(self._outline)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            raise self._damaged() from None
 
     @classmethod
     def in_store(cls, path: RemotePath) -> PlanFile:
@@ -160,11 +187,12 @@ class PlanFile:
 class _Reader:
     """Parts of an open file, which it closes when nobody needs it any more."""
 
-    def __init__(self, fd: int, path: Path) -> None:
-        self._fd, self._path = fd, path
+    def __init__(self, fd: int, shown: str) -> None:
+        self._fd, self._shown = fd, shown
 
     def __del__(self) -> None:
-        os.close(self._fd)
+        with suppress(OSError):  # it was only read
+            os.close(self._fd)
 
     def read(self, start: int, stop: int) -> bytes:
         parts = []
@@ -172,12 +200,27 @@ class _Reader:
             try:
                 part = os.pread(self._fd, stop - start, start)
             except OSError as error:
-                raise InputError(f"{self._path}: cannot be read: {error.strerror}") from None
+                raise InputError(f"{self._shown}: cannot be read: {error.strerror}") from None
             if not part:
-                raise InputError(f"{self._path}: is shorter than it was; write it anew")
+                raise InputError(f"{self._shown}: is shorter than it was; write it anew")
             parts.append(part)
             start += len(part)
         return b"".join(parts)
+
+
+def open_plan(
+    plan_fd: int, board_fd: int, worker: int, shown: str, goal: Goal
+) -> Callable[[ShardTask], ShardResult]:
+    """What a worker process of this machine calls once: returns the function that it calls for each
+    shard of a plan in a file."""
+    plan = PlanFile.opened(plan_fd, shown)
+    board = Board.attach(board_fd).of(worker)
+
+    def write(task: ShardTask) -> ShardResult:
+        board[FIRST] = task.start
+        return write_planned(plan, task, goal, board)
+
+    return write
 
 
 def write_planned(plan: PlanFile, task: ShardTask, goal: Goal, board: memoryview) -> ShardResult:

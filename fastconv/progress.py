@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fastconv.board import BYTES, RECORDS, ROW, STATE, STATE_NAMES, Board
+from fastconv.board import BYTES, RECORDS, STATE, STATE_NAMES, Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Watch:
         workers = []
         for worker in range(board.workers):
             slots = board.of(worker)
-            at = bisect_right(starts, slots[ROW]) - 1
+            at = bisect_right(starts, board.row(worker)) - 1
             shard = names[at] if at >= 0 else ""
             workers.append(WorkerState(STATE_NAMES[slots[STATE]], shard))
         self._tell(

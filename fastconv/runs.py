@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from fastconv.atomic import write_file
 from fastconv.board import BYTES, RECORDS, Board
 from fastconv.manifest import PARTIAL, RUNS, TOOL
+from fastconv.planned import share_runs
 from fastconv.progress import Watch
 from fastconv.regular import content
 
@@ -104,6 +106,15 @@ def runs_of(data: bytes) -> list[dict[str, Any]]:
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     return []
+
+
+def read_all_runs(out: Path) -> list[dict[str, Any]]:
+    """These, and those of a job array's shares that are not among them."""
+    runs = read_runs(out)
+    more = []
+    with suppress(OSError):
+        more = [run for run in share_runs(out) if _is_whole(run) and run not in runs]
+    return [*runs, *sorted(more, key=lambda run: str(run["began"]))]
 
 
 def _is_whole(run: Any) -> bool:

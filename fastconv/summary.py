@@ -16,6 +16,7 @@ from fastconv.layout import Layout
 from fastconv.options import PARTS, clean_source
 from fastconv.outline import Outline
 from fastconv.past import NOTES
+from fastconv.planned import PLANNED
 from fastconv.prepare import Prepared
 from fastconv.remote.path import Place, RemotePath
 from fastconv.report import (
@@ -152,8 +153,8 @@ def make_report(
     first = 0
     for split in outline.splits:
         own = [result for result in results if result.task.split == split.split]
-        mended = [note for result in own for note in _notes(result, "repaired")]
-        bad = [note for result in own for note in _notes(result, "skipped")]
+        mended = [note for result in own for note in notes_of(result, "repaired")]
+        bad = [note for result in own for note in notes_of(result, "skipped")]
         bad += [ImageNote(split.split, image, "has no label") for image in split.unlabelled]
         lost = [row - first for r in own for row, _, _ in r.skipped]
         boxes = outline.has_boxes * (
@@ -190,7 +191,7 @@ def make_report(
     )
 
 
-def _notes(result: ShardResult, kind: str) -> list[ImageNote]:
+def notes_of(result: ShardResult, kind: str) -> list[ImageNote]:
     task = result.task
     return [
         ImageNote(task.split, image, why, task.name, row - task.start)
@@ -221,7 +222,7 @@ def make_manifest(
         shards.append({**shard_line(result), "images_per_label": by_label})
     data = report.as_dict()
     return {
-        **{key: value for key, value in header.items() if key != "files"},
+        **{key: value for key, value in header.items() if key not in ("files", PLANNED)},
         "totals": report.totals(),
         "splits": data["splits"],
         "odd": data["odd"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
-from fastconv.board import ROW, Board
+from fastconv.board import Board
 from fastconv.goal import Goal
 from fastconv.job import Job, ShardResult, ShardTask, share_plans
 from fastconv.prepare import Prepared
@@ -49,49 +50,81 @@ def write_shards(
     """Have shards written, and yield the result of each as it is whole under its final name, in
     any order. ``samples`` are taken of how far each worker is. Raises what write_shard raises, and
     WorkerError."""
-    options, recipe = prepared.options, prepared.options.recipe
-    with ExitStack() as stack:
-        plan_fd = share_plan(prepared)
-        stack.callback(os.close, plan_fd)
-        board = Board.create(workers)
-        stack.callback(os.close, board.fd)
-        job = Job.attached(plan_fd)
-
-        def in_hand(worker: int, task: ShardTask | None) -> str:
-            row = board.of(worker)[ROW]
-            if task is None:
-                return " before it had a shard in hand"
-            if not task.start <= row < task.stop:
-                return f" with {task.name} in hand, at none of its records; it was not written"
-            return (
-                f" with {job.describe(row)} in hand, record {row - task.start} of {task.name}, "
-                f"which was not written"
-            )
-
-        def arguments(worker: int) -> tuple[Any, ...]:
-            skip = options.on_error == "skip"
-            return worker, Goal(str(out), options.places), skip, recipe
-
-        start = (SHARD_MODULE, "open_job")
-        crew = stack.enter_context(
-            Crew(workers, start, arguments, (plan_fd, board.fd), in_hand, recruits)
+    options = prepared.options
+    plan_fd = share_plan(prepared)
+    try:
+        goal, skip = Goal(str(out), options.places), options.on_error == "skip"
+        crew = CrewWork(
+            (SHARD_MODULE, "open_job"),
+            plan_fd,
+            (goal, skip, options.recipe),
+            Job.attached(plan_fd).describe,
+            prepared.output_bytes,
+            sum(len(plan.order) for plan in prepared.plans),
         )
-        recruits.dismiss()
-        starts, names = [task.start for task in tasks], [task.name for task in tasks]
-        rows = sum(task.stop - task.start for task in tasks)
-        all_rows = sum(len(plan.order) for plan in prepared.plans)
-        totals = (rows, prepared.output_bytes * rows // max(all_rows, 1))
-        done = 0
+        yield from crew.write(tasks, workers, watch, recruits, samples)
+    finally:
+        os.close(plan_fd)
 
-        def on_tick() -> None:
-            watch.writing(board, starts, names, done, totals)
+
+@dataclass(frozen=True, slots=True)
+class CrewWork:
+    """Shards of a plan in an open file, for a crew. ``start``: the function, as (module, name),
+    that a worker calls with the plan, the board, its number and ``arguments``; ``describe(row)``:
+    an image's whereabouts; the whole plan is about ``all_bytes`` of ``all_rows``."""
+
+    start: tuple[str, str]
+    plan_fd: int
+    arguments: tuple[Any, ...]
+    describe: Callable[[int], str]
+    all_bytes: int
+    all_rows: int
+
+    def write(
+        self,
+        tasks: list[ShardTask],
+        workers: int,
+        watch: Watch,
+        recruits: Recruits,
+        samples: Samples | None = None,
+    ) -> Iterator[ShardResult]:
+        """As write_shards does."""
+        with ExitStack() as stack:
+            board = Board.create(workers)
+            stack.callback(os.close, board.fd)
+
+            def in_hand(worker: int, task: ShardTask | None) -> str:
+                row = board.row(worker)
+                if task is None:
+                    return " before it had a shard in hand"
+                if not task.start <= row < task.stop:
+                    return f" with {task.name} in hand, at none of its records; it was not written"
+                return (
+                    f" with {self.describe(row)} in hand, record {row - task.start} of "
+                    f"{task.name}, which was not written"
+                )
+
+            def arguments(worker: int) -> tuple[Any, ...]:
+                return worker, *self.arguments
+
+            crew = stack.enter_context(
+                Crew(workers, self.start, arguments, (self.plan_fd, board.fd), in_hand, recruits)
+            )
+            recruits.dismiss()
+            starts, names = [task.start for task in tasks], [task.name for task in tasks]
+            rows = sum(task.stop - task.start for task in tasks)
+            totals = (rows, self.all_bytes * rows // max(self.all_rows, 1))
+            done = 0
+
+            def on_tick() -> None:
+                watch.writing(board, starts, names, done, totals)
+                if samples is not None:
+                    samples.take(board)
+
             if samples is not None:
                 samples.take(board)
-
-        if samples is not None:
-            samples.take(board)
-        for _, result in crew.run(tasks, on_tick):
-            done += 1  # on_tick reads it
-            yield result
-        if samples is not None:
-            samples.take(board, last=True)
+            for _, result in crew.run(tasks, on_tick):
+                done += 1  # on_tick reads it
+                yield result
+            if samples is not None:
+                samples.take(board, last=True)

@@ -33,7 +33,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "places in stores": ("remote",),
     "forms": ("layout", "schema"),
     "single things": (
-        *("atomic", "board", "cache", "differences", "example", "image_options", "names", "reader"),
+        *("atomic", "board", "cache", "differences", "example", "image_options", "names"),
+        *("planned", "reader"),
         *("recruits", "schema_given", "tfds", "verdict", "worker"),
     ),
     "columns and files": (
@@ -57,16 +58,18 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "its records": ("outline", "output", "rows"),
     "the work": ("shard",),
     "its account": ("summary", "writing"),
-    "for other machines": ("engine", "planfile"),
-    "on other machines": ("engines",),
+    "for other machines": ("engine", "planfile", "share_report"),
+    "on other machines": ("engines", "plan_at"),
     "checked": ("checking", "show"),
     "the whole": ("conversion", "folders", "repair", "tfds_info"),
+    "job arrays": ("planning", "shares"),
+    "put together": ("finishing",),
     "what a person sees": ("display",),
     "in tables": ("page", "tables", "tables_show"),
     "its words": ("cli_options", "cli_output"),
     "a command of its own": (
-        *("cli_completion", "cli_diff", "cli_raw", "cli_report", "cli_show", "cli_tfds"),
-        "cli_verify",
+        *("cli_completion", "cli_diff", "cli_plan", "cli_raw", "cli_report", "cli_show"),
+        *("cli_tfds", "cli_verify"),
     ),
     "the command line": ("cli",),
     "its beginning": ("entry",),
@@ -80,7 +83,8 @@ READS = {  # what is written is checked with code of its own
 }
 FACES = {
     "click": {
-        *("cli", "cli_completion", "cli_diff", "cli_options", "cli_output", "cli_raw"),
+        *("cli", "cli_completion", "cli_diff", "cli_options", "cli_output", "cli_plan"),
+        "cli_raw",
         *("cli_report", "cli_show", "cli_tfds", "cli_verify"),
     },
     "rich": {"cli_output", "display", "tables", "tables_show"},

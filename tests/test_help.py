@@ -38,8 +38,9 @@ def help_of(command: str | None, width: int) -> str:
 
 
 def rows_of(command: str) -> dict[str, list[str]]:
-    """By its name, the cells of each option's row in the command's own section."""
-    rows = {}
+    """By its name, the cells of each option's row in the command's own section; `plan`'s says in
+    what its options differ from those of `shards`."""
+    rows = rows_of("shards") if command == "plan" else {}
     for line in re.findall(r"^\| (`--.*) \|$", SECTIONS[command], re.M):
         cells = [cell.strip() for cell in line.split(" | ")]
         for name in re.findall(r"`(--[\w-]+)", cells[0]):
