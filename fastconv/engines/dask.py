@@ -7,6 +7,7 @@ it waits: for workers that never come, for a scheduler that does not answer. Tha
 from __future__ import annotations
 
 import asyncio
+import pickle
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -88,17 +89,19 @@ class DaskEngine:
         OutputError where there are no workers, or no scheduler, for too long."""
         here, pulse = socket.gethostname(), self._pulse
         shown = Shown(prepared, tasks, watch, samples, self.workers_for(len(tasks)))
-        heard: dict[str, tuple[Any, ...]] = {}  # by the shard's name
+        heard: dict[str, tuple[Any, ...]] = {}  # by the shard's name, as is the next
+        answers: dict[str, tuple[str, bytes]] = {}
         turns = dict.fromkeys((task.name for task in tasks), 0)
         phase = watch.current
 
-        with laid_out(prepared, header) as job, self._heard(job[2], heard, pulse):
+        with laid_out(prepared, header) as job, self._heard(job[2], heard, answers, pulse):
 
             def submit(task: ShardTask) -> Future[Any]:
                 turns[task.name] += 1
                 key = f"fastconv-{task.name}-{turns[task.name]}-{job[2]}"
                 seconds = TELL_SECONDS * max(1.0, self._threads() / TELLING_MAX)
-                return self._begun(key, (*job, arguments(task), seconds))
+                given = (*job, arguments(task), seconds)
+                return self._begun(key, given, lambda: answers.pop(task.name, None))
 
             def room() -> int:
                 return TASKS_A_WORKER * self._threads() if pulse.connected else 0
@@ -152,29 +155,41 @@ class DaskEngine:
                 yield result
         shown.ended()
 
-    def _begun(self, key: str, given: tuple[Any, ...]) -> Future[Any]:
+    def _begun(
+        self, key: str, given: tuple[Any, ...], told: Callable[[], tuple[str, bytes] | None]
+    ) -> Future[Any]:
         """A task that Dask has. To take it back is to forget its future: what nobody wants any more
-        is not done."""
+        is not done. Its result is what was ``told``; only where that did not come is it fetched."""
         client = self._client
 
         async def done() -> Any:
             # Retries are for tasks that raise, which ours do not.
             future = client.submit(eval, AT_WORKER, {"given": given}, key=key, pure=False)
+            await distributed.wait(future)
+            if future.status == "finished" and (heard := told()) is not None:
+                return heard[0], pickle.loads(heard[1])
             return await future
 
         return _soon(client, done())
 
     @contextmanager
     def _heard(
-        self, topic: str, heard: dict[str, tuple[Any, ...]], pulse: _Pulse
+        self,
+        topic: str,
+        heard: dict[str, tuple[Any, ...]],
+        answers: dict[str, tuple[str, bytes]],
+        pulse: _Pulse,
     ) -> Iterator[None]:
         """Take what workers tell."""
         client = self._client
 
         def hear(event: tuple[float, Any]) -> None:
             with suppress(ValueError, TypeError):
-                who, name, *counts = event[1]
-                heard[name] = (who, *counts)
+                who, name, *facts = event[1]
+                if len(facts) == 1:
+                    answers[name] = (who, facts[0])
+                else:
+                    heard[name] = (who, *facts)
 
         def subscribe() -> None:
             client.subscribe_topic(topic, hear)
