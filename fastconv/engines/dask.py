@@ -165,7 +165,9 @@ class DaskEngine:
         async def done() -> Any:
             # Retries are for tasks that raise, which ours do not.
             future = client.submit(eval, AT_WORKER, {"given": given}, key=key, pure=False)
-            await distributed.wait(future)
+            with client.as_current():  # it need not be the default one, which wait() takes
+                ended = distributed.wait(future)
+            await ended
             if future.status == "finished" and (heard := told()) is not None:
                 return heard[0], pickle.loads(heard[1])
             return await future
