@@ -216,7 +216,10 @@ class _Pulse:
         self.on_return: Callable[[], None] = lambda: None
         self._silence = _seconds("scheduler-silence", "60s")
         self._patience = _seconds("wait-for-workers", "300s")
-        self._asked = self._heard = self._had_workers = time.monotonic()
+        self._asked = self._checked = time.monotonic()
+        # How long the one has not been heard, and the others were none. Only time in which this was
+        # looked at counts: a job that is suspended, or waits for its disk, has not waited for them.
+        self._silent = self._alone = 0.0
         self._answer: Future[Any] | None = None
         self._connection = client.scheduler_comm
 
@@ -229,8 +232,8 @@ class _Pulse:
         answer = _soon(self._client, self._question())
         with suppress(Exception):
             self.threads = dict(answer.result(ANSWER_SECONDS))
-            self._heard = time.monotonic()
-        self._had_workers = time.monotonic()
+            self._silent = 0.0
+        self._checked, self._alone = time.monotonic(), 0.0
 
     async def _question(self) -> Any:
         # A client that looks for its scheduler has none to ask.
@@ -242,11 +245,13 @@ class _Pulse:
         """Why the job waits, in words; empty where it does not. Raises OutputError where it has
         waited long enough."""
         now, client = time.monotonic(), self._client
+        passed, self._checked = min(now - self._checked, ASK_SECONDS), now
+        self._silent += passed
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             with suppress(Exception, CancelledError):
                 self.threads = dict(answer.result())
-                self._heard = now
+                self._silent = 0.0
         closed = client.status in ("closed", "closing")
         if not closed and self._answer is None and now - self._asked >= ASK_SECONDS:
             self._asked = now
@@ -254,7 +259,8 @@ class _Pulse:
         if self.connected and client.scheduler_comm is not self._connection:
             self._connection = client.scheduler_comm
             self.on_return()
-        silent = now - self._heard
+        self._alone = 0.0 if self.threads else self._alone + passed
+        silent = self._silent
         if closed or silent > self._silence:
             raise OutputError(
                 f"the scheduler of the cluster has not answered for {silent:.0f} s: it ended, or "
@@ -263,15 +269,13 @@ class _Pulse:
             )
         if silent > ANSWER_SECONDS / 2:
             return f"waiting for the scheduler to answer (at most {self._silence:.0f} s)"
-        if self.threads:
-            self._had_workers = now
-        elif now - self._had_workers > self._patience:
+        if self._alone > self._patience:
             raise OutputError(
                 f"the cluster has had no worker for {self._patience:.0f} s; start some, then run "
                 f"the same command again to go on. Set DASK_FASTCONV__WAIT_FOR_WORKERS, as in 2h, "
                 f"to wait longer"
             )
-        else:
+        if not self.threads:
             return f"waiting for a worker of the cluster (at most {self._patience:.0f} s)"
         return ""
 
