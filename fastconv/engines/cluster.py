@@ -117,6 +117,8 @@ class Cluster:
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=None,
+                # What it answers on without a dashboard: any port, and for this machine alone.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 local_directory=self._folder,
                 memory_limit=0,  # a worker's memory does not grow with its work
                 silence_logs=logging.CRITICAL,

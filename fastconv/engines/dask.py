@@ -7,6 +7,7 @@ it waits: for workers that never come, for a scheduler that does not answer. Tha
 from __future__ import annotations
 
 import asyncio
+import pickle
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -88,17 +89,19 @@ class DaskEngine:
         OutputError where there are no workers, or no scheduler, for too long."""
         here, pulse = socket.gethostname(), self._pulse
         shown = Shown(prepared, tasks, watch, samples, self.workers_for(len(tasks)))
-        heard: dict[str, tuple[Any, ...]] = {}  # by the shard's name
+        heard: dict[str, tuple[Any, ...]] = {}  # by the shard's name, as is the next
+        answers: dict[str, tuple[str, bytes]] = {}
         turns = dict.fromkeys((task.name for task in tasks), 0)
         phase = watch.current
 
-        with laid_out(prepared, header) as job, self._heard(job[2], heard, pulse):
+        with laid_out(prepared, header) as job, self._heard(job[2], heard, answers, pulse):
 
             def submit(task: ShardTask) -> Future[Any]:
                 turns[task.name] += 1
                 key = f"fastconv-{task.name}-{turns[task.name]}-{job[2]}"
                 seconds = TELL_SECONDS * max(1.0, self._threads() / TELLING_MAX)
-                return self._begun(key, (*job, arguments(task), seconds))
+                given = (*job, arguments(task), seconds)
+                return self._begun(key, given, lambda: answers.pop(task.name, None))
 
             def room() -> int:
                 return TASKS_A_WORKER * self._threads() if pulse.connected else 0
@@ -152,29 +155,43 @@ class DaskEngine:
                 yield result
         shown.ended()
 
-    def _begun(self, key: str, given: tuple[Any, ...]) -> Future[Any]:
+    def _begun(
+        self, key: str, given: tuple[Any, ...], told: Callable[[], tuple[str, bytes] | None]
+    ) -> Future[Any]:
         """A task that Dask has. To take it back is to forget its future: what nobody wants any more
-        is not done."""
+        is not done. Its result is what was ``told``; only where that did not come is it fetched."""
         client = self._client
 
         async def done() -> Any:
             # Retries are for tasks that raise, which ours do not.
             future = client.submit(eval, AT_WORKER, {"given": given}, key=key, pure=False)
+            with client.as_current():  # it need not be the default one, which wait() takes
+                ended = distributed.wait(future)
+            await ended
+            if future.status == "finished" and (heard := told()) is not None:
+                return heard[0], pickle.loads(heard[1])
             return await future
 
         return _soon(client, done())
 
     @contextmanager
     def _heard(
-        self, topic: str, heard: dict[str, tuple[Any, ...]], pulse: _Pulse
+        self,
+        topic: str,
+        heard: dict[str, tuple[Any, ...]],
+        answers: dict[str, tuple[str, bytes]],
+        pulse: _Pulse,
     ) -> Iterator[None]:
         """Take what workers tell."""
         client = self._client
 
         def hear(event: tuple[float, Any]) -> None:
             with suppress(ValueError, TypeError):
-                who, name, *counts = event[1]
-                heard[name] = (who, *counts)
+                who, name, *facts = event[1]
+                if len(facts) == 1:
+                    answers[name] = (who, facts[0])
+                else:
+                    heard[name] = (who, *facts)
 
         def subscribe() -> None:
             client.subscribe_topic(topic, hear)
@@ -199,7 +216,10 @@ class _Pulse:
         self.on_return: Callable[[], None] = lambda: None
         self._silence = _seconds("scheduler-silence", "60s")
         self._patience = _seconds("wait-for-workers", "300s")
-        self._asked = self._heard = self._had_workers = time.monotonic()
+        self._asked = self._checked = time.monotonic()
+        # How long the one has not been heard, and the others were none. Only time in which this was
+        # looked at counts: a job that is suspended, or waits for its disk, has not waited for them.
+        self._silent = self._alone = 0.0
         self._answer: Future[Any] | None = None
         self._connection = client.scheduler_comm
 
@@ -212,8 +232,8 @@ class _Pulse:
         answer = _soon(self._client, self._question())
         with suppress(Exception):
             self.threads = dict(answer.result(ANSWER_SECONDS))
-            self._heard = time.monotonic()
-        self._had_workers = time.monotonic()
+            self._silent = 0.0
+        self._checked, self._alone = time.monotonic(), 0.0
 
     async def _question(self) -> Any:
         # A client that looks for its scheduler has none to ask.
@@ -225,11 +245,13 @@ class _Pulse:
         """Why the job waits, in words; empty where it does not. Raises OutputError where it has
         waited long enough."""
         now, client = time.monotonic(), self._client
+        passed, self._checked = min(now - self._checked, ASK_SECONDS), now
+        self._silent += passed
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             with suppress(Exception, CancelledError):
                 self.threads = dict(answer.result())
-                self._heard = now
+                self._silent = 0.0
         closed = client.status in ("closed", "closing")
         if not closed and self._answer is None and now - self._asked >= ASK_SECONDS:
             self._asked = now
@@ -237,7 +259,8 @@ class _Pulse:
         if self.connected and client.scheduler_comm is not self._connection:
             self._connection = client.scheduler_comm
             self.on_return()
-        silent = now - self._heard
+        self._alone = 0.0 if self.threads else self._alone + passed
+        silent = self._silent
         if closed or silent > self._silence:
             raise OutputError(
                 f"the scheduler of the cluster has not answered for {silent:.0f} s: it ended, or "
@@ -246,15 +269,13 @@ class _Pulse:
             )
         if silent > ANSWER_SECONDS / 2:
             return f"waiting for the scheduler to answer (at most {self._silence:.0f} s)"
-        if self.threads:
-            self._had_workers = now
-        elif now - self._had_workers > self._patience:
+        if self._alone > self._patience:
             raise OutputError(
                 f"the cluster has had no worker for {self._patience:.0f} s; start some, then run "
                 f"the same command again to go on. Set DASK_FASTCONV__WAIT_FOR_WORKERS, as in 2h, "
                 f"to wait longer"
             )
-        else:
+        if not self.threads:
             return f"waiting for a worker of the cluster (at most {self._patience:.0f} s)"
         return ""
 

@@ -105,9 +105,11 @@ class Flow:
                     self._flying[future] = self._queue.popleft()
                     future.add_done_callback(self._ended.put)
                 on_tick()
-                with suppress(Empty):
+                try:
                     future = self._ended.get(timeout=TICK_SECONDS)
-                    yield self._flying.pop(future), future
+                except Empty:
+                    continue
+                yield self._flying.pop(future), future
         finally:
             for future in self._flying:
                 with suppress(Exception):  # executors that take nothing back raise what they like

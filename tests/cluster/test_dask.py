@@ -208,7 +208,7 @@ def test_a_bad_image(dask: Dask, tmp_path: Path, mini: Path) -> None:
 def test_workers_without_this_fastconv(dask: Dask, source: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "fastconv"
     other.mkdir(parents=True)
-    (other / "__init__.py").write_text("")
+    (other / "__init__.py").write_text("raise ImportError('it is another one')")
     dask.work(env={"PYTHONPATH": str(other.parent)})
     code, said = shards(dask, source, tmp_path / "out").end()
     assert code == 4, said
