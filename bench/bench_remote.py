@@ -91,8 +91,9 @@ def remote(bench: Bench) -> Group:
         "remote",
         "Object stores: reads by range, and uploads",
         "A real S3 server on this machine (JuiceFS's gateway), over a folder. Reads are "
-        f"{RANGES:,} random ranges of {RANGE_BYTES:,} bytes, {IN_FLIGHT} in flight; uploads are {UPLOADS} "
-        f"objects of {OBJECT_BYTES >> 20} MiB, one behind the other, in concurrent parts of 8 MiB. "
+        f"{RANGES:,} random ranges of {RANGE_BYTES:,} bytes, {IN_FLIGHT} in flight; uploads are "
+        f"{UPLOADS} objects of {OBJECT_BYTES >> 20} MiB, one behind the other, in concurrent parts "
+        "of 8 MiB. "
         "fastconv's uploads are those of a worker, by way of a pipe, looked at when they are done. "
         "The server has the same processors, so that figures say what a library costs beside it, "
         "and not what a network would give.",

@@ -7,46 +7,18 @@
 
 #include "grown_impl.h"
 
-enum { BLOCK = 512, WINDOW = 64 * 1024, SMALL = 8 * 1024 };
+enum { BLOCK = 512, SMALL = 8 * 1024 };
 enum { NAME = 0, SIZE = 124, CHECKSUM = 148, TYPE = 156, MAGIC = 257, PREFIX = 345,
        SPARSE_MORE = 482, SPARSE_MAP_MORE = 504 };
 
-typedef struct {
-    int fd;
-    int64_t end;              /* of the archive in the file */
-    int64_t at, bytes;        /* what of the file stands in the window */
-    size_t read_bytes;
-    uint8_t window[WINDOW];
-} reader;
-
-/* n <= BLOCK bytes at `offset`, in the window; NULL with *result set where they cannot be had. */
-static const uint8_t *view(reader *r, int64_t offset, int64_t n, int *result, int *error)
+/* n <= BLOCK bytes at `offset`, in the window; NULL with t->need set where they are not in it. */
+static const uint8_t *view(fc_tar *t, int64_t offset, int64_t n)
 {
-    if (offset >= r->at && offset + n <= r->at + r->bytes)
-        return r->window + (offset - r->at);
-    size_t want = r->read_bytes, done = 0;
-    if ((int64_t)want > r->end - offset)
-        want = (size_t)(r->end - offset);
-    while (done < want) {
-        ssize_t got = pread(r->fd, r->window + done, want - done, (off_t)(offset + (int64_t)done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            *error = errno;
-            *result = FC_TAR_READ;
-            return NULL;
-        }
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    r->at = offset;
-    r->bytes = (int64_t)done;
-    if (r->bytes < n) {
-        *result = FC_TAR_CUT;
-        return NULL;
-    }
-    return r->window;
+    if (offset >= t->window_at && offset + n <= t->window_at + t->window_bytes)
+        return t->window + (offset - t->window_at);
+    t->need_at = offset;
+    t->need_bytes = n;
+    return NULL;
 }
 
 /* Octal digits, or GNU's base 256 for what is larger. -1 where it is neither, or over 2^62. */
@@ -129,15 +101,7 @@ static int add(fc_tar *t, const uint8_t *name, size_t name_bytes, int64_t offset
     return FC_TAR_OK;
 }
 
-/* What a long-name or pax header says of the member behind it. */
-typedef struct {
-    uint8_t *name;
-    size_t name_bytes, capacity;
-    int has_name, sparse;
-    int64_t size; /* -1: the header's own */
-} extra;
-
-static int set_name(extra *x, const uint8_t *name, size_t n)
+static int set_name(fc_tar_extra *x, const uint8_t *name, size_t n)
 {
     uint8_t *room = fc_grown(x->name, &x->capacity, n + 1);
     if (!room)
@@ -155,7 +119,7 @@ static int is_key(const uint8_t *p, size_t n, const char *key)
 }
 
 /* Records "<length> <key>=<value>\n", the length counting all of it. */
-static int parse_pax(extra *x, const uint8_t *p, size_t n)
+static int parse_pax(fc_tar_extra *x, const uint8_t *p, size_t n)
 {
     size_t at = 0;
     while (at < n && p[at]) {
@@ -191,36 +155,26 @@ static int parse_pax(extra *x, const uint8_t *p, size_t n)
     return FC_TAR_OK;
 }
 
-static int read_extra(extra *x, reader *r, uint8_t type, int64_t offset, int64_t size, int *error)
+/* The data of an extended header, block by block as windows come; then what it says. */
+static int read_extra(fc_tar *t)
 {
-    if (size > FC_TAR_EXTRA_MAX)
-        return FC_TAR_LONG;
-    uint8_t *data = malloc((size_t)size + 1);
-    if (!data)
-        return FC_TAR_MEMORY;
-    int result = FC_TAR_OK;
-    for (int64_t done = 0; done < size; done += BLOCK) {
-        int64_t n = size - done < BLOCK ? size - done : BLOCK;
-        const uint8_t *p = view(r, offset + done, n, &result, error);
+    fc_tar_member *m = &t->member;
+    for (; m->done < m->size; m->done += BLOCK) {
+        int64_t n = m->size - m->done < BLOCK ? m->size - m->done : BLOCK;
+        const uint8_t *p = view(t, m->data + m->done, n);
         if (!p)
-            break;
-        memcpy(data + done, p, (size_t)n);
+            return FC_TAR_NEED;
+        memcpy(m->text + m->done, p, (size_t)n);
     }
-    data[size] = 0;
-    if (result == FC_TAR_OK && type == 'L')
-        result = set_name(x, data, strlen((char *)data));
-    else if (result == FC_TAR_OK)
-        result = parse_pax(x, data, (size_t)size);
-    free(data);
-    return result;
-}
-
-/* A global header may say what is of no interest here. What it says of names and sizes would be
-   of all members: no writer means that, and readers do not agree on it. */
-static int check_global(reader *r, int64_t offset, int64_t size, int *error)
-{
-    extra x = {.size = -1};
-    int result = read_extra(&x, r, 'g', offset, size, error);
+    m->text[m->size] = 0;
+    if (m->type == 'L')
+        return set_name(&t->extra, m->text, strlen((char *)m->text));
+    if (m->type != 'g')
+        return parse_pax(&t->extra, m->text, (size_t)m->size);
+    /* A global header may say what is of no interest here. What it says of names and sizes would
+       be of all members: no writer means that, and readers do not agree on it. */
+    fc_tar_extra x = {.size = -1};
+    int result = parse_pax(&x, m->text, (size_t)m->size);
     if (result == FC_TAR_OK && (x.has_name || x.sparse || x.size >= 0))
         result = FC_TAR_GLOBAL;
     free(x.name);
@@ -247,122 +201,227 @@ static int has_data(uint8_t type)
     return !(type >= '1' && type <= '6');
 }
 
-/* GNU's own sparse members carry on their map in blocks between header and data. */
-static int skip_sparse_map(reader *r, const uint8_t *h, int64_t *data, int *error)
+static int is_extension(uint8_t type)
 {
-    int result = FC_TAR_OK;
-    for (int more = h[SPARSE_MORE]; more; *data += BLOCK) {
-        const uint8_t *map = view(r, *data, BLOCK, &result, error);
-        if (!map)
-            return result;
-        more = map[SPARSE_MAP_MORE];
+    return type == 'x' || type == 'X' || type == 'g' || type == 'L' || type == 'K';
+}
+
+/* ---- the scan -------------------------------------------------------------------------------
+
+   What is under way stands in the fc_tar alone, so that it goes on where it was as soon as there
+   is a window with the bytes that it needs; it never needs more than a block at once. */
+
+enum { AT_HEADER = 0, IN_MAP, AT_DATA, IN_EXTRA, BEHIND };
+
+static int read_header(fc_tar *t)
+{
+    fc_tar_member *m = &t->member;
+    if (t->end - t->at < BLOCK)
+        return t->end - t->at > 0 ? FC_TAR_CUT : FC_TAR_NO_END;
+    if (*t->stop)
+        return FC_TAR_STOPPED;
+    const uint8_t *h = view(t, t->at, BLOCK);
+    if (!h)
+        return FC_TAR_NEED;
+    if (is_zero(h)) {
+        if (t->end - t->at > FC_TAR_BEHIND_MAX)
+            return FC_TAR_BEHIND;
+        t->read_bytes = FC_TAR_WINDOW;
+        m->data = t->at;
+        t->phase = BEHIND;
+        return FC_TAR_OK;
     }
+    if (!checksum_holds(h))
+        return FC_TAR_CHECKSUM;
+    m->type = h[TYPE];
+    m->name_bytes = plain_name(h, m->name);
+    m->size = number(h + SIZE, 12);
+    if (t->extra.size >= 0 && !is_extension(m->type))
+        m->size = t->extra.size;
+    if (m->size < 0)
+        return FC_TAR_NUMBER;
+    if (!has_data(m->type))
+        m->size = 0;
+    m->data = t->at + BLOCK;
+    m->more = m->type == 'S' ? h[SPARSE_MORE] : 0;
+    t->phase = IN_MAP;
     return FC_TAR_OK;
 }
 
-/* What follows the end mark at t->at. */
-static int check_behind(fc_tar *t, reader *r)
+/* GNU's own sparse members carry on their map in blocks between header and data. */
+static int skip_sparse_map(fc_tar *t)
 {
-    int result = FC_TAR_OK;
-    if (r->end - t->at > FC_TAR_BEHIND_MAX)
-        return FC_TAR_BEHIND;
-    r->read_bytes = WINDOW;
-    for (int64_t at = t->at; r->end - at >= BLOCK; at += BLOCK) {
-        const uint8_t *h = view(r, at, BLOCK, &result, &t->error);
+    fc_tar_member *m = &t->member;
+    for (; m->more; m->data += BLOCK) {
+        if (t->end - m->data < BLOCK)
+            return FC_TAR_CUT;
+        const uint8_t *map = view(t, m->data, BLOCK);
+        if (!map)
+            return FC_TAR_NEED;
+        m->more = map[SPARSE_MAP_MORE];
+    }
+    t->phase = AT_DATA;
+    return FC_TAR_OK;
+}
+
+static int go_on(fc_tar *t)
+{
+    int64_t step = (t->member.size + BLOCK - 1) / BLOCK * BLOCK;
+    t->read_bytes = step < SMALL ? FC_TAR_WINDOW : BLOCK;
+    t->at = t->member.data + step;
+    t->phase = AT_HEADER;
+    return FC_TAR_OK;
+}
+
+static int take_member(fc_tar *t)
+{
+    fc_tar_member *m = &t->member;
+    fc_tar_extra *x = &t->extra;
+    int cut = m->size > t->end - m->data;
+    if (is_extension(m->type)) {
+        if (cut)
+            return FC_TAR_CUT;
+        if (m->type == 'K')
+            return go_on(t);
+        if (m->size > FC_TAR_EXTRA_MAX)
+            return FC_TAR_LONG;
+        uint8_t *text = fc_grown(m->text, &m->text_capacity, (size_t)m->size + 1);
+        if (!text)
+            return FC_TAR_MEMORY;
+        m->text = text;
+        m->done = 0;
+        t->phase = IN_EXTRA;
+        return FC_TAR_OK;
+    }
+    uint8_t type = m->type;
+    if (type == 0 || type == '7')
+        type = '0';
+    if (x->sparse)
+        type = 'S';
+    /* v7 knew no folders but a slash at the end. */
+    size_t last = x->has_name ? x->name_bytes : m->name_bytes;
+    const uint8_t *whole = x->has_name ? x->name : m->name;
+    if (last > FC_TAR_NAME_MAX || memchr(whole, 0, last))
+        return FC_TAR_NAME;
+    if (type == '0' && last && whole[last - 1] == '/')
+        type = '5';
+    int result = add(t, whole, last, m->data, m->size, type);
+    if (result != FC_TAR_OK)
+        return result;
+    x->has_name = x->sparse = 0;
+    x->size = -1;
+    return cut ? FC_TAR_CUT : go_on(t);
+}
+
+/* What follows the end mark at t->at. */
+static int check_behind(fc_tar *t)
+{
+    for (int64_t *at = &t->member.data; t->end - *at >= BLOCK; *at += BLOCK) {
+        const uint8_t *h = view(t, *at, BLOCK);
         if (!h)
-            return result;
+            return FC_TAR_NEED;
         if (!is_zero(h) && checksum_holds(h)) {
-            t->at = at;
+            t->at = *at;
             return FC_TAR_BEHIND;
         }
     }
     return FC_TAR_OK;
 }
 
-static int is_extension(uint8_t type)
+static void let_go(fc_tar *t)
 {
-    return type == 'x' || type == 'X' || type == 'g' || type == 'L' || type == 'K';
+    free(t->extra.name);
+    free(t->member.text);
+    t->extra.name = t->member.text = NULL;
+    t->extra.capacity = t->member.text_capacity = 0;
 }
 
-static int scan(fc_tar *t, reader *r, extra *x)
+void fc_tar_begin(fc_tar *tar, int64_t begin, int64_t end, const volatile int *stop)
+{
+    memset(tar, 0, sizeof *tar);
+    tar->at = begin;
+    tar->end = end;
+    tar->stop = stop;
+    tar->read_bytes = BLOCK;
+    tar->extra.size = -1;
+}
+
+int fc_tar_feed(fc_tar *tar, const uint8_t *window, int64_t at, int64_t bytes)
 {
     int result = FC_TAR_OK;
-    while (r->end - t->at >= BLOCK) {
-        if (*t->stop)
-            return FC_TAR_STOPPED;
-        const uint8_t *h = view(r, t->at, BLOCK, &result, &t->error);
-        if (!h)
-            return result;
-        if (is_zero(h))
-            return check_behind(t, r);
-        if (!checksum_holds(h))
-            return FC_TAR_CHECKSUM;
-        uint8_t name[256], type = h[TYPE];
-        size_t name_bytes = plain_name(h, name);
-        int64_t size = number(h + SIZE, 12);
-        if (x->size >= 0 && !is_extension(type))
-            size = x->size;
-        if (size < 0)
-            return FC_TAR_NUMBER;
-        if (!has_data(type))
-            size = 0;
-        int64_t data = t->at + BLOCK;
-        if (type == 'S' && (result = skip_sparse_map(r, h, &data, &t->error)))
-            return result;
-        int cut = size > r->end - data;
-        if (is_extension(type)) {
-            if (!cut && type == 'g')
-                result = check_global(r, data, size, &t->error);
-            else if (!cut && type != 'K')
-                result = read_extra(x, r, type, data, size, &t->error);
-        } else {
-            if (type == 0 || type == '7')
-                type = '0';
-            if (x->sparse)
-                type = 'S';
-            /* v7 knew no folders but a slash at the end. */
-            size_t last = x->has_name ? x->name_bytes : name_bytes;
-            const uint8_t *whole = x->has_name ? x->name : name;
-            if (last > FC_TAR_NAME_MAX || memchr(whole, 0, last))
-                return FC_TAR_NAME;
-            if (type == '0' && last && whole[last - 1] == '/')
-                type = '5';
-            result = add(t, whole, last, data, size, type);
-            x->has_name = x->sparse = 0;
-            x->size = -1;
+    tar->window = window;
+    tar->window_at = at;
+    tar->window_bytes = bytes;
+    while (result == FC_TAR_OK) {
+        switch (tar->phase) {
+        case AT_HEADER:
+            result = read_header(tar);
+            break;
+        case IN_MAP:
+            result = skip_sparse_map(tar);
+            break;
+        case AT_DATA:
+            result = take_member(tar);
+            break;
+        case IN_EXTRA:
+            result = read_extra(tar);
+            if (result == FC_TAR_OK)
+                result = go_on(tar);
+            break;
+        default:
+            result = check_behind(tar);
+            if (result != FC_TAR_OK)
+                break;
+            let_go(tar);
+            return FC_TAR_OK;
         }
-        if (result != FC_TAR_OK)
-            return result;
-        if (cut)
-            return FC_TAR_CUT;
-        int64_t step = (size + BLOCK - 1) / BLOCK * BLOCK;
-        r->read_bytes = step < SMALL ? WINDOW : BLOCK;
-        t->at = data + step;
     }
-    return r->end - t->at > 0 ? FC_TAR_CUT : FC_TAR_NO_END;
+    if (result != FC_TAR_NEED)
+        let_go(tar);
+    return result;
+}
+
+/* What an fd has from where bytes are needed, in the window. */
+static int refill(fc_tar *t, int fd, uint8_t *window, int64_t *bytes)
+{
+    size_t want = t->read_bytes, done = 0;
+    if ((int64_t)want > t->end - t->need_at)
+        want = (size_t)(t->end - t->need_at);
+    while (done < want) {
+        ssize_t got = pread(fd, window + done, want - done, (off_t)(t->need_at + (int64_t)done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            t->error = errno;
+            return FC_TAR_READ;
+        }
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    *bytes = (int64_t)done;
+    return *bytes < t->need_bytes ? FC_TAR_CUT : FC_TAR_OK;
 }
 
 int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end, const volatile int *stop)
 {
-    memset(tar, 0, sizeof *tar);
-    reader *r = malloc(sizeof *r);
-    if (!r)
+    fc_tar_begin(tar, begin, end, stop);
+    uint8_t *window = malloc(FC_TAR_WINDOW);
+    if (!window)
         return FC_TAR_MEMORY;
-    r->fd = fd;
-    r->end = end;
-    r->at = r->bytes = 0;
-    r->read_bytes = BLOCK;
-    extra x = {.size = -1};
-    tar->at = begin;
-    tar->stop = stop;
-    int result = scan(tar, r, &x);
-    free(x.name);
-    free(r);
+    int64_t bytes = 0;
+    int result;
+    while ((result = fc_tar_feed(tar, window, tar->need_at, bytes)) == FC_TAR_NEED)
+        if ((result = refill(tar, fd, window, &bytes)) != FC_TAR_OK)
+            break;
+    let_go(tar);
+    free(window);
     return result;
 }
 
 void fc_tar_free(fc_tar *tar)
 {
+    let_go(tar);
     free(tar->offset);
     free(tar->size);
     free(tar->type);

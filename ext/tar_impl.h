@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 enum {
+    FC_TAR_NEED = -1,  /* more bytes: need_bytes of them at need_at */
     FC_TAR_OK = 0,
     FC_TAR_READ,       /* error: errno */
     FC_TAR_MEMORY,
@@ -23,7 +24,28 @@ enum {
 /* A name is 4 KiB at most on any system; a pax header may hold other records beside it. Behind the
    end mark an archive is filled up to whole records, of 10 KiB unless tar was told otherwise: more
    than that is a part of the archive that reads as zeros, or another archive. */
-enum { FC_TAR_NAME_MAX = 4096, FC_TAR_EXTRA_MAX = 1 << 20, FC_TAR_BEHIND_MAX = 1 << 20 };
+enum { FC_TAR_NAME_MAX = 4096, FC_TAR_EXTRA_MAX = 1 << 20, FC_TAR_BEHIND_MAX = 1 << 20,
+       FC_TAR_WINDOW = 64 * 1024 };
+
+/* What a long-name or pax header says of the member behind it. */
+typedef struct {
+    uint8_t *name;
+    size_t name_bytes, capacity;
+    int has_name, sparse;
+    int64_t size; /* -1: the header's own */
+} fc_tar_extra;
+
+/* The member that is being read. */
+typedef struct {
+    uint8_t name[256]; /* by its header */
+    size_t name_bytes;
+    uint8_t type;
+    int more;          /* blocks of a sparse map follow */
+    int64_t data, size;
+    uint8_t *text;     /* an extended header's data, `done` bytes of it so far */
+    size_t text_capacity;
+    int64_t done;
+} fc_tar_member;
 
 typedef struct {
     int64_t *offset; /* of the member's data, from the beginning of the file */
@@ -37,9 +59,25 @@ typedef struct {
                         is cut off is the last in the columns */
     int error;
     const volatile int *stop; /* where it becomes other than 0, scanning ends with FC_TAR_STOPPED */
+    /* Of a scan under way. */
+    int64_t need_at, need_bytes;
+    size_t read_bytes; /* how many are worth reading at once: small members follow, or not */
+    int64_t end;
+    int phase;
+    fc_tar_member member;
+    fc_tar_extra extra;
+    const uint8_t *window;
+    int64_t window_at, window_bytes;
 } fc_tar;
 
 /* Lists the archive at bytes [begin, end) of fd. */
 int fc_tar_scan(fc_tar *tar, int fd, int64_t begin, int64_t end, const volatile int *stop);
+
+/* The same of bytes that come in windows: begin; then feed `bytes` of the archive, from offset `at`
+   on, until the answer is not FC_TAR_NEED. The first window may be empty. A window that lacks what
+   is needed is no error: the same is asked for again. The columns are as after fc_tar_scan; bytes
+   needed lie within [begin, end), and are FC_TAR_WINDOW at the most. */
+void fc_tar_begin(fc_tar *tar, int64_t begin, int64_t end, const volatile int *stop);
+int fc_tar_feed(fc_tar *tar, const uint8_t *window, int64_t at, int64_t bytes);
 void fc_tar_free(fc_tar *tar);
 #endif

@@ -62,19 +62,32 @@ def remembered(
     `key` says what is remembered, with whatever it depends on besides the file. `still_holds` may
     look at the file to see whether remembered arrays can be right.
     """
+    name = os.path.realpath(path)
+    return remembered_as(name, key, lambda: identity_of(path, key), find_out, still_holds)
+
+
+def remembered_as(
+    name: str,
+    key: str,
+    identify: Callable[[], bytes],
+    find_out: Callable[[], Arrays],
+    still_holds: Callable[[Arrays], bool],
+) -> Arrays:
+    """The same of anything that has a name, and of which ``identify`` says what must be the same
+    for a memory of it to hold."""
     home = folder()
     if home is None:
         return find_out()
-    name = hashlib.sha256(f"{os.path.realpath(path)}\0{key}".encode("utf-8", "surrogateescape"))
-    place = home / f"{name.hexdigest()[:32]}.npz"
-    identity = identity_of(path, key)
+    digest = hashlib.sha256(f"{name}\0{key}".encode("utf-8", "surrogateescape"))
+    place = home / f"{digest.hexdigest()[:32]}.npz"
+    identity = identify()
     arrays = _load(place, identity)
     if arrays is not None and still_holds(arrays):
         return arrays
     began = time.monotonic()
     arrays = find_out()
     # A file that changed meanwhile is remembered as what it was, which it no longer is.
-    if time.monotonic() - began >= WORTH_SECONDS and identity_of(path, key) == identity:
+    if time.monotonic() - began >= WORTH_SECONDS and identify() == identity:
         with suppress(OSError):
             _save(place, identity, arrays)
     return arrays

@@ -26,13 +26,15 @@ class Container:
     """Where images lie together: a folder, or a place inside an archive.
 
     ``path``: the folder or the archive. ``inside``: the inner archive or folder in it, for people
-    to read. ``group``: the name of the class that the place stands for, where it does.
+    to read. ``group``: the name of the class that the place stands for, where it does. ``version``:
+    of an archive in an object store, what its ETag was when it was listed.
     """
 
     path: str
     is_folder: bool
     inside: str = ""
     group: str | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

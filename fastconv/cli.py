@@ -19,7 +19,7 @@ from fastconv.cli_options import (
     CLUSTER_OPTIONS,
     IMAGE_OPTIONS,
     JOB_OPTIONS,
-    OUT,
+    OUT_PLACE,
     PROCESSES,
     RECORD_OPTIONS,
     SHOW_OPTIONS,
@@ -73,7 +73,7 @@ def cli() -> None:
 
 @cli.command()
 @with_options(*SOURCE_OPTIONS)
-@with_options(OUT)
+@with_options(OUT_PLACE)
 @click.option("--train-shards", type=int, metavar="N", help="Train shards [from the data].")
 @click.option("--validation-shards", type=int, metavar="N", help="Validation shards.")
 @click.option("--seed", type=int, default=12345, show_default=True, help="Seed of the shuffle.")

@@ -124,6 +124,13 @@ OUT = click.option(
     metavar="DIR",
     help="Folder for the output: new, empty, or what this very command left there unfinished.",
 )
+OUT_PLACE = click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="Folder, or s3://, gs:// or az:// URL, for the output: new, empty, or what this very "
+    "command left there unfinished.",
+)
 WORKERS = click.option(
     "--workers", type=int, metavar="N", help="Worker processes [all usable cores]."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
 from fastconv.errors import InputError
+from fastconv.remote.path import Extent, RemotePath, known_path, sized
 from fastconv.whereabouts import whereabouts
 
 if TYPE_CHECKING:
@@ -113,6 +114,10 @@ def share_plans(
         "block_start": blocks.starts,
         "block": blocks.blob,
     }
+    versions = {place.path: place.version for place in containers if place.version}
+    if versions:
+        of_paths = Names.of(versions.get(path, "").encode() for path in paths)
+        columns |= {"version_start": of_paths.starts, "version": of_paths.blob}
     if extras:
         added = Names.joined(
             [extra.take(plan.order) for extra, plan in zip(extras, plans, strict=True)]
@@ -156,6 +161,7 @@ class Job:
         memory: mmap.mmap | None = None,
     ) -> None:
         self.columns, self.facts, self._memory = columns, facts, memory
+        self._stored: dict[int, RemotePath | None] = {}
 
     @classmethod
     def attached(cls, fd: int) -> Job:
@@ -198,6 +204,31 @@ class Job:
         if number in (errno.EINVAL, errno.ESPIPE):  # what a pipe or a device answers
             reason = "it is no regular file any more"
         return InputError(f"{self.describe(row)}: cannot be {doing}: {reason}")
+
+    def refused(self, row: int, error: OSError) -> InputError:
+        """The same for what an object store says."""
+        if error.errno == errno.ESTALE:
+            return InputError(
+                f"{self.describe(row)}: its object is not the one that was listed any more: the "
+                f"source was changed since"
+            )
+        return InputError(f"{self.describe(row)}: cannot be read: {error.strerror or error}")
+
+    def in_store(self, row: int) -> Extent | None:
+        """Where a record's image is in an object store; None where it is on disk."""
+        columns = self.columns
+        container = columns["container"][row]
+        file = columns["container_file"][container]
+        if file not in self._stored:
+            self._stored[file] = known_path(self.text("path", file))
+        path = self._stored[file]
+        if path is None:
+            return None
+        size = columns["size"][row]
+        if columns["container_is_folder"][container]:
+            return Extent(path / self.name(row), 0, size, sized(size))
+        version = self.text("version", file) if "version" in columns else ""
+        return Extent(path, columns["offset"][row], size, version)
 
     def describe(self, row: int) -> str:
         """Where a record's image comes from, for people."""

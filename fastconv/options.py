@@ -24,6 +24,8 @@ PARTS = ("train", "validation", "boxes", "validation_labels", "synsets", "synset
 
 def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
     """The path that a person means. Raises UsageError where it can be none."""
+    if is_remote(value):
+        raise UsageError(f"{option} is a folder or a file on disk, and not in an object store")
     if str(value) == "":
         raise UsageError(f"{option} is empty; give a path")
     try:
@@ -35,6 +37,13 @@ def clean_path(value: PathLike, option: str, absolute: bool = True) -> Path:
         raise UsageError(
             f"{option} {value}: the current folder is gone; change to another, or give a whole path"
         ) from None
+
+
+def clean_source(value: PathLike, option: str) -> Place:
+    """The same of what is only read, which may be in an object store."""
+    if is_remote(value):
+        return remote_path(value if isinstance(value, RemotePath) else str(value), option)
+    return clean_path(value, option)
 
 
 def clean_out(value: PathLike) -> Place:
@@ -49,7 +58,8 @@ def clean_out(value: PathLike) -> Place:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Where a dataset is. Paths given here override what detection finds below ``source``.
+    """Where a dataset is. Paths given here override what detection finds below ``source``; each may
+    be a URL of an object store.
 
     ``train``, ``validation``: an archive or a folder. ``boxes``: the tar.gz, a folder of XML, or
     slim's CSV. ``validation_labels``: slim's text file, Kaggle's CSV or the devkit's tar.gz.
@@ -145,7 +155,7 @@ class Options(SourceOptions, ImageOptions):
                     f"TensorFlow Datasets, {labels[:40]}…; give its feature a shorter one"
                 )
         if schema.table is not None:
-            file = clean_path(schema.table.file, "the table of --schema")
+            file = clean_source(schema.table.file, "the table of --schema")
             schema = replace(schema, table=replace(schema.table, file=str(file)))
         return schema
 

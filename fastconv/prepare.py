@@ -126,7 +126,9 @@ def refuse_what_would_be_skipped(dataset: Dataset) -> None:
             )
     if dataset.bad_boxes:
         member, reason = dataset.bad_boxes[0]
-        where = member if member.startswith("/") else f"{dataset.found.boxes}: {member}"
+        # Of an archive's files only the member is known.
+        whole = member.startswith(("/", f"{dataset.found.boxes}/"))
+        where = member if whole else f"{dataset.found.boxes}: {member}"
         raise InputError(
             f"{where}: {reason} (of such files there are {len(dataset.bad_boxes):,}); mend it, or "
             f"leave such boxes out with --on-error skip"

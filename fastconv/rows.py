@@ -11,10 +11,11 @@ from fastconv.board import RECORDS
 from fastconv.errors import BadImageError, InputError
 from fastconv.images import refuse_bomb
 from fastconv.job import Job, ShardResult, ShardTask
-from fastconv.recipe import Recipe
+from fastconv.recipe import FILE_BYTES_MAX, Recipe
 
 if TYPE_CHECKING:
     from fastconv.remake import Made, Remaker
+    from fastconv.spooled import Spooled
 
 
 class RowWriter:
@@ -26,6 +27,7 @@ class RowWriter:
         self._job, self._board, self._skip_bad = job, board, skip_bad
         self._keys = tuple(key.encode() for key in job.facts["keys"])
         self._remaker_made: Remaker | None = None
+        self._spooled: Spooled | None = None
 
     @property
     def _remaker(self) -> Remaker:
@@ -39,13 +41,26 @@ class RowWriter:
         """Write a task's rows, and count in `result` what happened to images on the way. Raises
         BadImageError, unless such images are skipped, InputError, and OSError of the output."""
         job = self._job
-        gray_block = job.facts["gray_block"]
+        if task.start < task.stop and job.in_store(task.start):
+            from fastconv.spooled import Spooled  # loads what few jobs need
+
+            if self._spooled is None:
+                self._spooled = Spooled(job, FILE_BYTES_MAX)
+            columns, portions = self._spooled.of(task)
+        else:
+            columns, portions = job.columns, iter([(task.start, task.stop)])
         loop = _shard.ShardLoop(
-            job.columns, self._keys, file, self._board, self.recipe.limits(), gray_block
+            columns, self._keys, file, self._board, self.recipe.limits(), job.facts["gray_block"]
         )
-        row = task.start
+        for start, stop in portions:
+            self._write(loop, start, stop, file, result)
+
+    def _write(
+        self, loop: _shard.ShardLoop, row: int, stop: int, file: RecordFile, result: ShardResult
+    ) -> None:
+        job = self._job
         while True:
-            row, why = loop.run(row, task.stop)
+            row, why = loop.run(row, stop)
             if why == _shard.DONE:
                 return
             try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastconv.errors import FastconvError, UsageError
 from fastconv.regular import content
+from fastconv.remote.path import is_remote
 from fastconv.schema import BASES, Schema
 
 WORDS: dict[Any, str] = {str: "text", list: "list", dict: "table"}
@@ -126,7 +127,10 @@ def _of_words(path: Path, told: dict[str, Any], base: Schema) -> Schema:
             value = (value.get("column", name), value.get("kind"))
         features[name] = value
     rest = {name: columns[name] for name in ("key", "missing") if name in columns}
-    return schema.with_columns(path.parent / Path(columns["file"]).expanduser(), features, **rest)
+    table = columns["file"]
+    if not is_remote(table):
+        table = path.parent / Path(table).expanduser()
+    return schema.with_columns(table, features, **rest)
 
 
 def _texts(values: list[object]) -> list[str]:

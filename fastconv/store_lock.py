@@ -57,7 +57,7 @@ def locked(out: RemotePath) -> Iterator[Callable[[], None]]:
         yield lock.must_be_ours
     finally:
         lock.ended.set()
-        beat.join()
+        beat.join(timeout=1)  # it may wait for a store that hangs
         lock.release()
 
 
@@ -100,6 +100,8 @@ class _Lock:
                     self._lost = str((found or {}).get("host", "nobody"))
                     return
                 self._beats += 1
+                if self.ended.is_set():
+                    return
                 self._store.put(self._key, self._text())
 
     def must_be_ours(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from fastconv.preflight import Need
 from fastconv.remote.leftovers import abort_leftovers
 from fastconv.remote.path import RemotePath
 from fastconv.remote.store import open_store
+from fastconv.remote.threads import HASTE
 from fastconv.runs import runs_bytes, runs_of
 from fastconv.store_lock import locked
 
@@ -30,6 +32,7 @@ class StoreOutput:
         self._sizes: dict[str, int] | None = None
         self._indexes: dict[str, str] = {}
         self._past: Past | None = None
+        self._handled: BaseException | None = None  # by whoever called
         self._still_ours: Callable[[], None] = lambda: None
 
     @property
@@ -38,9 +41,17 @@ class StoreOutput:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        with locked(self._place) as still_ours:
-            self._still_ours = still_ours
-            yield
+        self._handled = sys.exc_info()[1]
+        try:
+            with locked(self._place) as still_ours:
+                self._still_ours = still_ours
+                try:
+                    yield
+                except BaseException:
+                    HASTE.begin()
+                    raise
+        finally:
+            HASTE.end()
 
     def look_back(self, facts: dict[str, Any], resume: bool) -> Past | None:
         self._past = look_back(self._place, facts, resume)
@@ -101,6 +112,7 @@ class StoreOutput:
     def remove_unfinished(self) -> None:
         """Lines of journals that no journal names, plans of jobs, and uploads that were neither
         finished nor aborted."""
+        self._hurry_after_an_error()
         abort_leftovers(self._place, lambda name: bool(OURS.fullmatch(name)))
         try:
             objects.remove_segments(self._place, but=self._token)
@@ -123,8 +135,15 @@ class StoreOutput:
         return runs_of(objects.content(self._place / RUNS) or b"")
 
     def write_runs(self, runs: list[dict[str, Any]]) -> None:
+        self._hurry_after_an_error()
         place = self._place / RUNS
         try:
             open_store(place).put(place.key, runs_bytes(runs))
         except OSError as error:
             raise output_error(place, error) from None
+
+    def _hurry_after_an_error(self) -> None:
+        """What is done while an error, or Ctrl-C, is on its way up is tidying; but not where a
+        caller was handling one before."""
+        if sys.exc_info()[1] is not self._handled:
+            HASTE.begin()

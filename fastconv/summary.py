@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import crc32c
@@ -14,11 +13,11 @@ from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.journal import labels_text
 from fastconv.layout import Layout
-from fastconv.options import PARTS
+from fastconv.options import PARTS, clean_source
 from fastconv.outline import Outline
 from fastconv.past import NOTES
 from fastconv.prepare import Prepared
-from fastconv.remote.path import Place
+from fastconv.remote.path import Place, RemotePath
 from fastconv.report import (
     ClassCounts,
     ImageNote,
@@ -90,7 +89,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "source": source_facts(
             prepared.dataset.found,
             prepared.fingerprint,
-            {"columns": Path(table.file) if table else None},
+            {"columns": clean_source(table.file, "--columns") if table else None},
         ),
         "columns": prepared.added.facts,
         "classes": len(prepared.dataset.classes),
@@ -99,7 +98,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
 
 
 def source_facts(
-    found: Found, fingerprint: str, more: dict[str, Path | None] | None = None
+    found: Found, fingerprint: str, more: dict[str, Place | None] | None = None
 ) -> dict[str, Any]:
     """Where a job's source is, by its parts and by ``more`` of them, and what it holds."""
     return {
@@ -110,9 +109,15 @@ def source_facts(
     }
 
 
-def _source_file(path: Path | None) -> dict[str, Any] | None:
+def _source_file(path: Place | None) -> dict[str, Any] | None:
     if path is None:
         return None
+    if isinstance(path, RemotePath):
+        from fastconv.sources.buckets import Bucket
+
+        facts = Bucket.of(path).head(path)
+        told = {"bytes": facts[0], "version": facts[1]} if facts else {}
+        return {"path": str(path), **told}
     status = path.stat()
     size = {} if path.is_dir() else {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
     return {"path": str(path), **size}

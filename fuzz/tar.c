@@ -1,4 +1,4 @@
-/* The scan of tar headers: any file, from any offset, to any end.
+/* The scan of tar headers: any file, from any offset, to any end; and of bytes in windows.
 
    By contract 0 <= begin, and begin <= end: what fastconv asks for is a file's or a member's bytes.
    The end may be behind the file's, as it is when an archive is cut off while it is read. */
@@ -41,6 +41,30 @@ static void same(const fc_tar *a, const fc_tar *b, int64_t shift)
     CHECK(a->names_bytes == 0 || memcmp(a->names, b->names, a->names_bytes) == 0);
 }
 
+/* The same archive in windows of any size, which may begin before what is needed, or lack it. A
+   file that ends before `end` is one whose bytes never come, which is for the one who has it. */
+static int in_windows(fc_tar *tar, const uint8_t *data, int64_t bytes, int64_t end, unsigned seed)
+{
+    int64_t at = 0, n = 0;
+    int result;
+    fc_tar_begin(tar, 0, end, &GO_ON);
+    while ((result = fc_tar_feed(tar, data + at, at, n)) == FC_TAR_NEED) {
+        CHECK(tar->need_bytes > 0 && tar->need_bytes <= BLOCK && tar->need_at >= 0);
+        CHECK(tar->need_at + tar->need_bytes <= end);
+        if (tar->need_at + tar->need_bytes > bytes)
+            return FC_TAR_CUT;
+        seed = seed * 1103515245 + 12345;
+        if (seed >> 16 & 1) { /* else one that is of no use */
+            at = tar->need_at - (int64_t)(seed >> 20) % (tar->need_at + 1);
+            n = tar->need_at + tar->need_bytes + (int64_t)(seed >> 18) % 2048 - at;
+            n = n > bytes - at ? bytes - at : n;
+        } else {
+            n = n / 2;
+        }
+    }
+    return result;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static int fd = -1, shifted_fd = -1;
@@ -56,6 +80,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
     int status = fc_tar_scan(&tar, fuzz_file(&fd, data, bytes), 0, end, &GO_ON);
     plausible(&tar, status, 0, end);
+
+    int status_of_windows = in_windows(&again, data, (int64_t)bytes, end, (unsigned)bytes + data[-1]);
+    CHECK(status == status_of_windows);
+    same(&tar, &again, 0);
+    fc_tar_free(&again);
 
     int64_t shift = moved < 0 ? -moved : moved;
     memset(shifted, 'x', (size_t)shift);

@@ -53,7 +53,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "what was done before": ("foreign_shards", "goal", "journal", "past", "remembered", "runs"),
     "what is to be done": ("pictures", "plan", "remake", "sample", "sources"),
     "prepared": ("beside", "records", "comparison", "job", "preflight", "prepare", "report"),
-    "an output in a store": ("store_output",),
+    "of object stores": ("spooled", "store_output"),
     "its records": ("outline", "output", "rows"),
     "the work": ("shard",),
     "its account": ("summary", "writing"),

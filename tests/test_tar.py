@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import random
 import shutil
 import subprocess
 import tarfile
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastconv import _tar
 from fastconv.shared import anonymous_file
@@ -687,3 +691,98 @@ def test_random_damage_is_survived(fd: int) -> None:
             assert 0 <= scanned.status < len(_tar.REASONS)
             for *_, offset, size in scanned.members[:-1]:
                 assert 0 <= offset <= offset + size <= len(data)
+
+
+# ---- bytes that come in windows --------------------------------------------------------------
+
+
+def in_windows(data: bytes, end: int, sizes: Iterator[int]) -> Scanned:
+    """The scan of an archive of which windows are given, each of the next size, as far as the
+    data reach."""
+    scan = _tar.Scan(0, end)
+    window, at = b"", 0
+    while not scan.feed(window, at):
+        at, needed = scan.need
+        assert 0 < needed <= BLOCK
+        assert at + needed <= end
+        if at + needed > len(data):
+            break
+        window = data[at : at + max(needed, next(sizes))]
+    return Scanned(scan.answer())
+
+
+def same(a: Scanned, b: Scanned) -> bool:
+    return (a.status, a.at, a.members) == (b.status, b.at, b.members)
+
+
+odd_members = st.one_of(
+    st.builds(member, st.text("ab/é", min_size=1, max_size=300), st.binary(max_size=3000),
+              format=st.sampled_from(sorted(FORMATS.values()))),
+    st.builds(raw, st.dictionaries(st.sampled_from([124, 156, 345, 482]), st.binary(max_size=12)),
+              size=st.integers(0, 2000)),
+    st.binary(max_size=600),
+    st.just(bytes(BLOCK)),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(odd_members, max_size=8).map(b"".join),
+    st.integers(0, 600),
+    st.lists(st.integers(1, 4000), min_size=1, max_size=5),
+)
+def test_windows_of_any_size_give_what_a_file_gives(
+    data: bytes, cut: int, sizes: list[int]
+) -> None:
+    data = data[: max(len(data) - cut, 0)]
+    fd = anonymous_file()
+    try:
+        whole = scan(fd, data)
+    finally:
+        os.close(fd)
+    assert same(whole, in_windows(data, len(data), itertools.cycle(sizes)))
+
+
+@pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
+def test_an_archive_cut_anywhere_is_told_in_windows_as_in_a_file(fd: int, format: int) -> None:
+    data = build(
+        format,
+        [
+            ("a" * 60 + "/" + "a" * 60, b"x" * 700),
+            ("b", b""),
+            ("c" * 90 + "/" + "d" * 90, b"y" * 10),
+        ],
+    )
+    for stop in range(0, len(data), 128):
+        whole = scan(fd, data[:stop])
+        for size in (BLOCK, 700, len(data)):
+            assert same(whole, in_windows(data[:stop], stop, itertools.repeat(size)))
+        # The bytes behind never come, though the archive was said to have them.
+        short = in_windows(data[:stop], len(data), itertools.repeat(BLOCK))
+        assert short.status in {CUT, whole.status if whole.status == OK else CUT}
+        assert short.members[: len(whole.members)] == whole.members
+
+
+def test_a_sparse_map_without_end_is_read_a_block_at_a_time() -> None:
+    head = raw({482: b"\1"}, type=b"S")
+    more = (bytes(504) + b"\1" + bytes(7)) * 4000
+    read = 0
+
+    def sizes() -> Iterator[int]:
+        nonlocal read
+        while True:
+            read += 1
+            yield BLOCK
+
+    assert in_windows(head + more, len(head + more), sizes()).status == CUT
+    assert read == 4001
+
+
+def test_a_scan_in_windows_is_stopped_by_a_flag() -> None:
+    data, stop = build(tarfile.GNU_FORMAT, [("a", b"x"), ("b", b"y")]), array("i", [0])
+    scan = _tar.Scan(0, len(data), stop)
+    assert not scan.feed(b"", 0)
+    stop[0] = 1
+    assert scan.feed(data, 0)
+    assert Scanned(scan.answer()).status == _STOPPED
+    assert scan.feed(b"", 0)  # it stays so

@@ -22,6 +22,7 @@ from fastconv.names import Names
 from fastconv.reader import parse_example
 from fastconv.recipe import Recipe
 from fastconv.regular import content
+from fastconv.remote.store import read_extent
 from fastconv.schema import IMAGE
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class Against:
 
     def _source_bytes(self, row: int) -> bytes:
         columns, job = self._job.columns, self._job
+        extent = job.in_store(row)
+        if extent is not None:
+            return read_extent(extent)
         container = columns["container"][row]
         path = job.text("path", columns["container_file"][container])
         size = columns["size"][row]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import crc32c
@@ -21,6 +22,7 @@ from fastconv.plan import SplitPlan
 from fastconv.preflight import BLOCK_BYTES, Need
 from fastconv.prepare import fingerprint_of, refuse_what_would_be_skipped
 from fastconv.progress import Watch
+from fastconv.remote.path import RemotePath
 from fastconv.sources.assemble import Dataset, load
 from fastconv.sources.detect import Found, detect
 from fastconv.sources.sums import check_archives
@@ -111,6 +113,11 @@ def prepare(options: FolderOptions, watch: Watch, to_write: bool = True) -> Prep
         facts = {"tool": TOOL, "format": FORMAT, "options": options.as_facts()}
         look_back(options.out_path, facts, options.resume)
     found = detect(options)
+    for part in (found.train, found.validation):
+        if isinstance(part, RemotePath):
+            raise UsageError(
+                f"{part}: class folders are made from archives and folders on disk; fetch it first"
+            )
     _refuse_inside(options, found)
     checked: tuple[str, ...] = ()
     if options.check_archives:
@@ -139,7 +146,7 @@ def _refuse_inside(options: FolderOptions, found: Found) -> None:
     out = os.path.realpath(options.out_path)
     for split in options.splits:
         path = found.images_of(split)
-        if path is not None and path.is_dir():
+        if isinstance(path, Path) and path.is_dir():
             folder = os.path.realpath(path)
             if os.path.commonpath([out, folder]) == folder:
                 raise UsageError(

@@ -12,6 +12,9 @@ from typing import Any
 
 from fastconv.remote.backends import s3_client
 from fastconv.remote.path import RemotePath
+from fastconv.remote.threads import HASTE, within
+
+AT_MOST_SECONDS = 120.0
 
 
 def abort_leftovers(place: RemotePath, is_ours: Callable[[str], bool]) -> int:
@@ -20,6 +23,15 @@ def abort_leftovers(place: RemotePath, is_ours: Callable[[str], bool]) -> int:
     leaves them to a lifecycle rule."""
     if place.scheme != "s3":
         return 0
+    left = HASTE.seconds
+    seconds = AT_MOST_SECONDS if left is None else left
+    try:
+        return within(lambda: _abort(place, is_ours), seconds)
+    except TimeoutError:
+        return 0
+
+
+def _abort(place: RemotePath, is_ours: Callable[[str], bool]) -> int:
     from botocore.exceptions import BotoCoreError, ClientError
 
     begin, aborted = len(place.key) + bool(place.key), 0

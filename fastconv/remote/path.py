@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from fastconv.errors import UsageError
@@ -14,6 +14,7 @@ from fastconv.errors import UsageError
 # The schemes, and what the part behind :// is called there.
 SCHEMES = {"s3": "bucket", "gs": "bucket", "az": "container", "http": "host", "https": "host"}
 READ_ONLY = ("http", "https")
+SIZED = "bytes="  # no ETag begins so: it is quoted
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
@@ -85,9 +86,34 @@ def remote_path(value: str | RemotePath, option: str) -> RemotePath:
         raise UsageError(f"{option} names no {SCHEMES[scheme]}: it is {scheme}://NAME/PATH")
     if scheme in READ_ONLY:
         bucket, key = bucket.lower(), unquote(key)
-    parts = key.strip("/").split("/")
-    if key.strip("/") and any(part in ("", ".", "..") for part in parts):
+    key = key.removesuffix("/")
+    parts = key.split("/")
+    if key and any(part in ("", ".", "..") for part in parts):
         raise UsageError(
             f"{option} has an empty part, or a part . or .., in its path; leave it out"
         )
-    return RemotePath(scheme, bucket, key.strip("/"))
+    return RemotePath(scheme, bucket, key)
+
+
+def known_path(url: str) -> RemotePath | None:
+    """The place that a URL of fastconv's own stands for, as str() of it gave it; None for the path
+    of a file or folder on disk."""
+    scheme, colon, rest = url.partition("://")
+    if not colon or scheme not in SCHEMES:
+        return None
+    bucket, _, key = rest.partition("/")
+    return RemotePath(scheme, bucket, unquote(key) if scheme in READ_ONLY else key)
+
+
+class Extent(NamedTuple):
+    """Bytes of an object: from ``start`` on, ``size`` of them, of this ``version`` of it."""
+
+    path: RemotePath
+    start: int
+    size: int
+    version: str
+
+
+def sized(size: int) -> str:
+    """The version of an object of which nothing is known but how many bytes it has."""
+    return f"{SIZED}{size}"

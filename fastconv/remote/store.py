@@ -13,13 +13,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from fastconv.errors import UsageError
 from fastconv.remote.backends import connect, patience_seconds
-from fastconv.remote.path import RemotePath
+from fastconv.remote.path import SIZED, Extent, RemotePath, sized
 from fastconv.remote.refusals import refusal
+from fastconv.remote.threads import HASTE, heeding, on_threads, within
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -53,7 +53,20 @@ class Store:
         return self._store
 
     def attempt(self, key: str, do: Callable[[], T]) -> T:
-        """What ``do`` returns, which is called again while what it fails with may pass."""
+        """What ``do`` returns, which is called again while what it fails with may pass. Ctrl-C is
+        heard meanwhile, and there is little time where the process is in haste."""
+        left = HASTE.seconds
+        if left is not None:
+            try:
+                return within(lambda: self._attempt(key, do), left)
+            except TimeoutError:
+                path = RemotePath(self.root.scheme, self.root.bucket, key)
+            raise OSError(errno.ETIMEDOUT, "its server does not answer", str(path))
+        if threading.current_thread() is threading.main_thread():
+            return heeding(lambda: self._attempt(key, do))
+        return self._attempt(key, do)
+
+    def _attempt(self, key: str, do: Callable[[], T]) -> T:
         deadline, pause = time.monotonic() + self._patience, 0.1
         while True:
             refused, passing = self.refused(key, do)
@@ -90,6 +103,14 @@ class Store:
         told = self.attempt(key, lambda: obstore.head(self._store, key))
         return told["size"], told["e_tag"] or ""
 
+    def version(self, key: str) -> tuple[int, str]:
+        """(bytes, version) of an object: its ETag, or, where the store gives none, its size and
+        when it was changed."""
+        import obstore
+
+        told = self.attempt(key, lambda: obstore.head(self._store, key))
+        return told["size"], _version(told)
+
     def read(self, key: str) -> bytes:
         """All of an object."""
         size = self.size(key)
@@ -97,15 +118,26 @@ class Store:
         stops = [min(start + PIECE_BYTES, size) for start in starts]
         return b"".join(self.read_ranges(key, starts, stops))
 
-    def read_range(self, key: str, start: int, stop: int) -> bytes:
-        """Bytes [start, stop) of an object that has them all."""
+    def read_range(self, key: str, start: int, stop: int, version: str = "") -> bytes:
+        """Bytes [start, stop) of an object that has them all. With ``version``, of an object that
+        is of this version (see version): of another an OSError with errno ESTALE."""
         import obstore
+        from obstore.exceptions import PreconditionError
 
         if start == stop:
             return b""
+        options: Any = {"range": (start, stop)}
+        if version and not version.startswith(SIZED):
+            options["if_match"] = version
 
         def once() -> bytes:
-            got = obstore.get(self._store, key, options={"range": (start, stop)})
+            try:
+                got = obstore.get(self._store, key, options=options)
+            except PreconditionError:
+                got = None
+            if got is None or not _is_still(version, got.meta):  # see attempt: not above
+                path = RemotePath(self.root.scheme, self.root.bucket, key)
+                raise Ended(errno.ESTALE, "is not what it was when it was listed", str(path))
             if tuple(got.range) != (start, stop):
                 path, size = RemotePath(self.root.scheme, self.root.bucket, key), got.meta["size"]
                 reason = f"ends at {size:,} bytes, and bytes {start:,} to {stop:,} were asked for"
@@ -117,12 +149,15 @@ class Store:
 
         return self.attempt(key, once)
 
-    def read_ranges(self, key: str, starts: Sequence[int], stops: Sequence[int]) -> list[bytes]:
+    def read_ranges(
+        self, key: str, starts: Sequence[int], stops: Sequence[int], version: str = ""
+    ) -> list[bytes]:
         """Several ranges of one object, in their order, CONCURRENCY of them at once."""
         if len(starts) < 2:
-            return [self.read_range(key, *pair) for pair in zip(starts, stops, strict=True)]
-        keys = [key] * len(starts)
-        return list(_pool().map(self.read_range, keys, starts, stops))
+            each = zip(starts, stops, strict=True)
+            return [self.read_range(key, *pair, version) for pair in each]
+        pairs = list(zip(starts, stops, strict=True))
+        return on_threads(lambda pair: self.read_range(key, *pair, version), pairs, CONCURRENCY)
 
     def list(self, prefix: str = "") -> Listing:
         """(key, bytes, ETag) of every object below a prefix, which ends where a part of the key
@@ -156,8 +191,8 @@ class Store:
         return _last_parts(folders), _last_parts(keys)
 
     def each(self, do: Callable[[str], T], keys: Sequence[str]) -> Sequence[T]:
-        """``do`` of each key, CONCURRENCY of them at once; it must not use ``each`` itself."""
-        return tuple(_pool().map(do, keys))
+        """``do`` of each key, CONCURRENCY of them at once."""
+        return on_threads(do, keys, CONCURRENCY)
 
     def put(self, key: str, data: bytes, *, create: bool = False) -> str:
         """Write an object, whole or not at all; its ETag. With ``create`` FileExistsError where
@@ -178,8 +213,30 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 self.attempt(key, lambda: obstore.delete(self._store, key))
 
-        for _ in _pool().map(one, keys):
-            pass
+        on_threads(one, keys, CONCURRENCY)
+
+
+def read_extent(extent: Extent) -> bytes:
+    """All of it."""
+    path, start, size, version = extent
+    starts = list(range(start, start + size, PIECE_BYTES))
+    stops = [min(at + PIECE_BYTES, start + size) for at in starts]
+    return b"".join(open_store(path).read_ranges(path.key, starts, stops, version))
+
+
+def _version(meta: Any) -> str:
+    modified = f";modified={meta['last_modified'].timestamp():.0f}"
+    return meta["e_tag"] or sized(meta["size"]) + modified
+
+
+def _is_still(version: str, meta: Any) -> bool:
+    """Whether an answer is of this version, where the store was not asked for that."""
+    if not version.startswith(SIZED):
+        return True
+    size, _, modified = version.partition(";")
+    return size == sized(meta["size"]) and (
+        not modified or _version({**meta, "e_tag": ""}) == version
+    )
 
 
 def _last_parts(keys: Iterable[str]) -> Names:
@@ -196,7 +253,6 @@ class EarlyEnd(Exception):
 
 _lock = threading.Lock()
 _stores: dict[tuple[str, str], Store] = {}
-_threads: ThreadPoolExecutor | None = None
 _process = 0
 
 
@@ -215,11 +271,3 @@ def open_store(path: RemotePath) -> Store:
         if key not in _stores:
             _stores[key] = Store(path)
         return _stores[key]
-
-
-def _pool() -> ThreadPoolExecutor:
-    global _threads
-    with _lock:
-        if _threads is None:
-            _threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="store")
-        return _threads

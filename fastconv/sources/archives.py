@@ -20,6 +20,7 @@ from fastconv.catalog import Container, CutArchive, Int64Array, Listing
 from fastconv.errors import InputError
 from fastconv.names import Names
 from fastconv.regular import regular
+from fastconv.remote.path import Place
 from fastconv.sources.kinds import text
 from fastconv.sources.published import size_beside_published
 
@@ -62,11 +63,15 @@ class Cut:
     partial: bool
 
 
-def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> tuple[Members, Cut | None]:
-    """List the tar at [begin, end) of an open file, up to where it ends too early, if it does.
-    Other damage is an InputError, which names `what` and the offset. Another thread ends it by
-    setting `stop` (an int) to 1."""
-    status, at, error, offset, size, types, blob, ends = _tar.scan(fd, begin, end, stop)
+# Lists the tar at [begin, end) of an archive, up to where it ends too early, if it does. Other
+# damage is an InputError, which names what is listed and the offset.
+Scanner = Callable[[int, int, str], tuple[Members, Cut | None]]
+Answer = tuple[int, int, int, bytes, bytes, bytes, bytes, bytes]
+
+
+def listed(answer: Answer, end: int, what: str) -> tuple[Members, Cut | None]:
+    """What a Scanner returns, from what _tar.scan answered of the tar `what` up to `end`."""
+    status, at, error, offset, size, types, blob, ends = answer
     starts = np.zeros(len(types) + 1, np.int64)
     starts[1:] = np.frombuffer(ends, np.int64)
     members = Members(
@@ -93,17 +98,14 @@ def scan(fd: int, begin: int, end: int, what: str, stop: array[int]) -> tuple[Me
     )
 
 
-def _check_plain(fd: int, path: Path) -> None:
-    try:
-        begin = os.pread(fd, 2, 0)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    for magic, name in COMPRESSED.items():
-        if begin == magic:
-            raise InputError(
-                f"{path}: is compressed with {name}; images are read in place, which a compressed "
-                f"archive does not allow. Decompress it first"
-            )
+def refuse_compressed(begin: bytes, path: Place) -> None:
+    """InputError for an archive that begins with these two bytes, if they say that it is packed."""
+    name = COMPRESSED.get(begin)
+    if name is not None:
+        raise InputError(
+            f"{path}: is compressed with {name}; images are read in place, which a compressed "
+            f"archive does not allow. Decompress it first"
+        )
 
 
 def list_archive(path: Path, use_cut: bool = False, threads: int = INDEX_THREADS) -> Listing:
@@ -143,11 +145,23 @@ def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
-        _check_plain(fd, path)
-        end = os.fstat(fd).st_size
-        listing, cuts, members = _list_members(fd, path, end, run, stop)
+        try:
+            refuse_compressed(os.pread(fd, 2, 0), path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+        def scan(begin: int, end: int, what: str) -> tuple[Members, Cut | None]:
+            return listed(_tar.scan(fd, begin, end, stop), end, what)
+
+        return list_members(path, os.fstat(fd).st_size, scan, run, use_cut)
     finally:
         os.close(fd)
+
+
+def list_members(path: Place, end: int, scan: Scanner, run: Run, use_cut: bool) -> Listing:
+    """As list_archive, of an archive of `end` bytes that ``scan`` lists. ``run`` maps it over inner
+    archives."""
+    listing, cuts, members = _list_members(path, end, scan, run)
     if not cuts:
         return listing
     first = cuts[0]
@@ -159,11 +173,9 @@ def _listed(path: Path, use_cut: bool, run: Run, stop: array[int]) -> Listing:
     return replace(listing, cut=(CutArchive(first.what, first.reason, first.at, members),))
 
 
-def _list_members(
-    fd: int, path: Path, end: int, run: Run, stop: array[int]
-) -> tuple[Listing, list[Cut], int]:
+def _list_members(path: Place, end: int, scan: Scanner, run: Run) -> tuple[Listing, list[Cut], int]:
     """(the images, where the archive and those in it end too early, members that are whole)."""
-    ((members, cut),) = run(lambda begin: scan(fd, begin, end, str(path), stop), (0,))
+    ((members, cut),) = run(lambda begin: scan(begin, end, str(path)), (0,))
     inner: dict[bytes, int] = {}
     replaced = 0
     keep = np.ones(len(members.type), bool)
@@ -185,7 +197,7 @@ def _list_members(
         member = text(members.names[row])
         group = member.rpartition("/")[2][: -len(".tar")]
         stop_at = min(begin + int(members.size[row]), end)
-        found, short = scan(fd, begin, stop_at, f"{path}: {member}", stop)
+        found, short = scan(begin, stop_at, f"{path}: {member}")
         if short and short.partial:
             found = found.rows(np.arange(len(found.type)) < len(found.type) - 1)
         if stop_at < begin + int(members.size[row]):
@@ -213,7 +225,7 @@ def _ending_in_tar(names: Names) -> Int64Array:
     return rows
 
 
-def _cut_error(path: Path, size: int, cut: Cut, members: int) -> InputError:
+def _cut_error(path: Place, size: int, cut: Cut, members: int) -> InputError:
     published = size_beside_published(path, size)
     return InputError(
         f"{cut.what}: {cut.reason}: header at offset {cut.at}{cut.around}; {members:,} members of "
@@ -257,7 +269,7 @@ def _clean(name: bytes, where: str) -> bytes:
     return b"/".join(parts)
 
 
-def _images(path: Path, members: Members, group: str | None, inside: str) -> Listing:
+def _images(path: Place, members: Members, group: str | None, inside: str) -> Listing:
     """The images among a tar's members, a container for each folder of them. They are of the class
     `group`, or, where that is None, of those that the folders stand for."""
     where = f"{path}: {inside}" if inside else str(path)

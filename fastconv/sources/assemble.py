@@ -27,9 +27,11 @@ from fastconv.names import Names, match
 from fastconv.options import SPLITS, SourceOptions, Split
 from fastconv.sources.classes import choose_classes
 from fastconv.sources.detect import Found, detect
+from fastconv.sources.fetched import on_disk
 from fastconv.sources.folders import list_folder
 from fastconv.sources.kinds import text
 from fastconv.sources.memory import boxes_read, listed
+from fastconv.sources.places import is_folder
 
 if TYPE_CHECKING:
     from fastconv.annotations.boxes import Boxes, Runner
@@ -68,7 +70,9 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
     if "validation" in present:
         present["validation"] = _without_false_groups(present["validation"], classes)
     if found.validation_labels is not None and options.validation_labels is not None:
-        read_validation_labels(found.validation_labels)  # also where no image needs it: is it one?
+        # Also where no image needs it: is it one?
+        with on_disk(found.validation_labels) as given:
+            read_validation_labels(given)
     boxes = None
     if found.boxes is not None:
         on_phase(f"reading {found.boxes.name}")
@@ -98,7 +102,7 @@ def listed_split(
     if path is None:
         return None
     on_phase(f"listing {path.name}")
-    return list_folder(path, use_cut) if path.is_dir() else listed(path, use_cut)
+    return list_folder(path, use_cut) if is_folder(path) else listed(path, use_cut)
 
 
 def _groups(listing: Listing | None, flat: bool = False) -> set[str]:
@@ -204,9 +208,12 @@ def _label(split: Split, listing: Listing, classes: Classes, found: Found) -> In
     klass = of_container[listing.container] if len(listing) else np.empty(0, np.int32)
     flat = np.flatnonzero(klass == NO_CLASS)
     if split == "validation" and len(flat):
-        given = found.validation_labels
-        labels = read_validation_labels(given) if given else bundled_validation_labels()
-        klass[flat] = labels.labels_of(listing.names.take(flat), index)
+        names = listing.names.take(flat)
+        if found.validation_labels is None:
+            klass[flat] = bundled_validation_labels().labels_of(names, index)
+        else:
+            with on_disk(found.validation_labels) as given:
+                klass[flat] = read_validation_labels(given).labels_of(names, index)
     return klass
 
 

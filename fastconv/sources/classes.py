@@ -9,6 +9,7 @@ from fastconv.annotations.tables import imagenet_synsets, imagenet_texts
 from fastconv.catalog import Classes
 from fastconv.errors import InputError
 from fastconv.sources.detect import Found
+from fastconv.sources.fetched import on_disk
 
 NAMED_AT_MOST = 5
 
@@ -27,7 +28,8 @@ def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
     known = imagenet_synsets()
     present = set(groups)
     if found.synsets is not None:
-        names, origin = read_synsets(found.synsets), str(found.synsets)
+        with on_disk(found.synsets) as local:
+            names, origin = read_synsets(local), str(found.synsets)
     else:
         foreign = sorted(present - set(known), key=_bytes)
         if not foreign:
@@ -50,5 +52,6 @@ def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
                 )
     texts = dict(imagenet_texts())
     if found.synset_text is not None:
-        texts.update(read_synset_texts(found.synset_text))
+        with on_disk(found.synset_text) as local:
+            texts.update(read_synset_texts(local))
     return Classes(names, tuple(texts.get(name, name) for name in names), origin)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,9 @@ import numpy.typing as npt
 from fastconv.catalog import Catalog, Classes, Int32Array, Int64Array, describe
 from fastconv.errors import InputError
 from fastconv.names import Names, match
+from fastconv.options import clean_source
 from fastconv.schema import Kind, Schema
+from fastconv.sources.fetched import on_disk
 
 if TYPE_CHECKING:
     from fastconv.sources.kinds_of_cells import Cells
@@ -98,13 +99,17 @@ def read_columns(schema: Schema, catalogs: Sequence[Catalog], classes: Classes) 
     """
     if schema.table is None:
         return Added()
-    from fastconv.sources.kinds_of_cells import (
-        values_of,
-    )  # what few jobs need is not loaded for all
-    from fastconv.sources.table import read_table
+    from fastconv.sources.table import read_table  # what few jobs need is not loaded for all
 
     wanted = [schema.table.key, *(column.column for column in schema.columns)]
-    table = read_table(Path(schema.table.file), wanted)
+    with on_disk(clean_source(schema.table.file, "the table of --schema")) as local:
+        return _added(schema, read_table(local, wanted), catalogs, classes)
+
+
+def _added(schema: Schema, table: Table, catalogs: Sequence[Catalog], classes: Classes) -> Added:
+    from fastconv.sources.kinds_of_cells import values_of
+
+    assert schema.table is not None
     keys, *cells = table.columns
     names, groups = _keys(table, keys, classes)
     rows = [_rows_of(catalog, names, groups, len(classes)) for catalog in catalogs]

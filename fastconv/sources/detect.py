@@ -1,14 +1,18 @@
-"""What a folder holds: which of it is the train split, the boxes, the labels."""
+"""What a folder holds: which of it is the train split, the boxes, the labels. The same rules hold
+for a folder on disk and for a prefix of an object store."""
 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from fastconv.errors import InputError
-from fastconv.options import PARTS, SourceOptions, Split, clean_path
+from fastconv.errors import InputError, UsageError
+from fastconv.options import PARTS, SourceOptions, Split, clean_source
+from fastconv.remote.path import Place, RemotePath
 from fastconv.sources.folders import looks_like_classes
+from fastconv.sources.places import tree_of
+from fastconv.sources.trees import Tree
 
 TRAIN_TAR = re.compile(r"(?!.*(bbox|box)).*train.*\.tar$", re.I)
 VALIDATION_TAR = re.compile(r"(?!.*(bbox|box)).*val.*\.tar$", re.I)
@@ -30,14 +34,14 @@ class Found:
     """
 
     kind: str
-    train: Path | None = None
-    validation: Path | None = None
-    boxes: Path | None = None
-    validation_labels: Path | None = None
-    synsets: Path | None = None
-    synset_text: Path | None = None
+    train: Place | None = None
+    validation: Place | None = None
+    boxes: Place | None = None
+    validation_labels: Place | None = None
+    synsets: Place | None = None
+    synset_text: Place | None = None
 
-    def images_of(self, split: Split) -> Path | None:
+    def images_of(self, split: Split) -> Place | None:
         return self.train if split == "train" else self.validation
 
 
@@ -46,18 +50,28 @@ def detect(options: SourceOptions) -> Found:
 
     Raises InputError where a path does not exist or nothing that looks like a dataset is there.
     """
+    if "fastconv.sources.buckets" in sys.modules:
+        from fastconv.sources.buckets import forget
+
+        forget()  # what an earlier job of this process saw
     given = {
-        name: clean_path(value, f"--{name.replace('_', '-')}")
+        name: clean_source(value, f"--{name.replace('_', '-')}")
         for name in PARTS
         if (value := getattr(options, name)) is not None
     }
     for name, path in given.items():
-        _must_exist(path, f" (--{name.replace('_', '-')})")
+        tree_of(path).must_exist(path, f" (--{name.replace('_', '-')})")
     found = Found("paths given one by one")
     if options.source is not None:
-        source = clean_path(options.source, "SOURCE")
-        _must_exist(source)
-        found = _look(source, expect_more="train" not in given and "validation" not in given)
+        source = clean_source(options.source, "SOURCE")
+        if isinstance(source, RemotePath) and source.is_read_only:
+            raise UsageError(
+                f"{source}: a web server's folders cannot be listed, so that SOURCE cannot be one; "
+                f"name its archives and files one by one, with --train, --validation and the like"
+            )
+        tree = tree_of(source)
+        tree.must_exist(source)
+        found = _look(tree, source, "train" not in given and "validation" not in given)
     found = replace(found, **given)  # type: ignore[arg-type]  # the names are of its paths
     if options.split != "all" and found.images_of(options.split) is None:
         raise InputError(
@@ -67,33 +81,21 @@ def detect(options: SourceOptions) -> Found:
     return found
 
 
-def _must_exist(path: Path, what: str = "") -> None:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        raise InputError(f"{path}: does not exist{what}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}{what}") from None
-
-
-def _look(source: Path, expect_more: bool) -> Found:
-    if not source.is_dir():
+def _look(tree: Tree, source: Place, expect_more: bool) -> Found:
+    if not tree.is_folder(source):
         raise InputError(
             f"{source}: SOURCE is a folder; name a single archive with --train or --validation"
         )
-    kaggle = _kaggle(source)
+    kaggle = _kaggle(tree, source)
     if kaggle:
         return kaggle
-    try:
-        files = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror}") from None
-    train = _only([f for f in files if f.is_file() and TRAIN_TAR.match(f.name)], "--train")
+    files = tree.files(source)
+    train = _only(source, [name for name in files if TRAIN_TAR.match(name)], "--train")
     validation = _only(
-        [f for f in files if f.is_file() and VALIDATION_TAR.match(f.name)], "--validation"
+        source, [name for name in files if VALIDATION_TAR.match(name)], "--validation"
     )
     kinds = ["archives"] if train or validation else []
-    folders = {f.name: f for f in files if f.is_dir()}
+    folders = {name: source / name for name in tree.folders(source)}
     if train is None and "train" in folders:
         train = folders["train"]
         kinds.append("class tree")
@@ -101,7 +103,7 @@ def _look(source: Path, expect_more: bool) -> Found:
         validation = folders.get("validation") or folders.get("val")
         if validation is not None and "class tree" not in kinds:
             kinds.append("class tree")
-    if train is None and validation is None and looks_like_classes(source):
+    if train is None and validation is None and looks_like_classes(tree, source):
         train = source
         kinds.append("class folders")
     if train is None and validation is None and expect_more:
@@ -110,34 +112,34 @@ def _look(source: Path, expect_more: bool) -> Found:
             f"train/, validation/ or val/, no ILSVRC/Data/CLS-LOC, no folders with images in them. "
             f"Name the parts with --train and --validation"
         )
-    boxes = _named(source, BOX_NAMES) or _only(
-        [f for f in files if f.is_file() and BOXES_TAR.match(f.name)], "--boxes"
+    boxes = _named(tree, source, BOX_NAMES) or _only(
+        source, [name for name in files if BOXES_TAR.match(name)], "--boxes"
     )
     return Found(
         " and ".join(kinds) or "labels only",
         train,
         validation,
         boxes,
-        _named(source, LABEL_NAMES),
-        _named(source, SYNSET_NAMES) or _own_synsets(source),
-        _named(source, TEXT_NAMES),
+        _named(tree, source, LABEL_NAMES),
+        _named(tree, source, SYNSET_NAMES) or _own_synsets(tree, source),
+        _named(tree, source, TEXT_NAMES),
     )
 
 
-def _own_synsets(source: Path) -> Path | None:
-    beside = (source / OWN_MANIFEST).exists()
-    return _named(source, (OWN_SYNSETS,)) if beside else None
+def _own_synsets(tree: Tree, source: Place) -> Place | None:
+    beside = tree.has(source / OWN_MANIFEST)
+    return _named(tree, source, (OWN_SYNSETS,)) if beside else None
 
 
-def _kaggle(source: Path) -> Found | None:
+def _kaggle(tree: Tree, source: Place) -> Found | None:
     for base in (source / "ILSVRC", source):
         data = base / "Data" / "CLS-LOC"
-        if not data.is_dir():
+        if not tree.is_folder(data):
             continue
         train, validation = data / "train", data / "val"
         boxes = base / "Annotations" / "CLS-LOC" / "train"
         named = {
-            part: _named(source, names) or _named(base.parent, names)
+            part: _named(tree, source, names) or _named(tree, base.parent, names)
             for part, names in (
                 ("validation_labels", LABEL_NAMES),
                 ("synsets", SYNSET_NAMES),
@@ -146,23 +148,22 @@ def _kaggle(source: Path) -> Found | None:
         }
         return Found(
             "Kaggle tree",
-            train if train.is_dir() else None,
-            validation if validation.is_dir() else None,
-            boxes if boxes.is_dir() else None,
+            train if tree.is_folder(train) else None,
+            validation if tree.is_folder(validation) else None,
+            boxes if tree.is_folder(boxes) else None,
             **named,
         )
     return None
 
 
-def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).exists()), None)
+def _named(tree: Tree, folder: Place, names: tuple[str, ...]) -> Place | None:
+    return next((folder / name for name in names if tree.has(folder / name)), None)
 
 
-def _only(candidates: list[Path], option: str) -> Path | None:
-    if len(candidates) > 1:
-        names = ", ".join(path.name for path in candidates)
+def _only(folder: Place, names: list[str], option: str) -> Place | None:
+    if len(names) > 1:
         raise InputError(
-            f"{candidates[0].parent}: {len(candidates)} archives could be meant: {names}; "
+            f"{folder}: {len(names)} archives could be meant: {', '.join(names)}; "
             f"name one with {option}"
         )
-    return candidates[0] if candidates else None
+    return folder / names[0] if names else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+
+from fastconv.remote.path import Place, RemotePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +23,27 @@ PUBLISHED = {
 }
 
 
-def published_bytes(path: Path) -> int | None:
+def published_bytes(path: Place) -> int | None:
     """The size that the published archive of this name has; None where none is known."""
     known = PUBLISHED.get(path.name)
     return known.bytes if known else None
 
 
-def sizes(path: Path) -> tuple[int, int] | None:
+def sizes(path: Place) -> tuple[int, int] | None:
     """(bytes of an archive, those of the published one of its name); None where there is nothing
     to compare."""
     wanted = published_bytes(path)
-    return (path.stat().st_size, wanted) if wanted is not None and path.is_file() else None
+    if wanted is None:
+        return None
+    if isinstance(path, RemotePath):
+        from fastconv.sources.buckets import Bucket
+
+        facts = Bucket.of(path).head(path)
+        return (facts[0], wanted) if facts else None
+    return (path.stat().st_size, wanted) if path.is_file() else None
 
 
-def size_note(path: Path) -> str | None:
+def size_note(path: Place) -> str | None:
     """Whether an archive has the size of the published one of its name, in words; None where there
     is nothing to compare."""
     both = sizes(path)
@@ -47,7 +55,7 @@ def size_note(path: Path) -> str | None:
     return f"not the published archive, which has {wanted:,} bytes"
 
 
-def size_beside_published(path: Path, size: int) -> str:
+def size_beside_published(path: Place, size: int) -> str:
     """Of an archive that is cut off: how much of the published one it may be, in words."""
     wanted = published_bytes(path)
     if wanted is None or size >= wanted:
@@ -55,7 +63,7 @@ def size_beside_published(path: Path, size: int) -> str:
     return f" (the published one has {wanted:,} bytes, this one {size:,})"
 
 
-def published_md5(path: Path, size: int) -> str | None:
+def published_md5(path: Place, size: int) -> str | None:
     """The published archive's sum, where a file of this name and size can be that archive."""
     known = PUBLISHED.get(path.name)
     return known.md5 if known and known.bytes in (None, size) else None

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from fastconv.annotations.xmlfiles import ARCHIVE_SUFFIXES
 from fastconv.errors import InputError, UsageError
-from fastconv.options import SourceOptions
+from fastconv.options import PARTS, SourceOptions
 from fastconv.regular import regular
+from fastconv.remote.path import RemotePath
 from fastconv.sources.detect import Found
 from fastconv.sources.published import published_md5
 
@@ -50,6 +51,12 @@ def check_archives(found: Found, options: SourceOptions, tell: Tell) -> tuple[st
     sum differs, where none is known of any archive, and for a file of sums that is damaged;
     UsageError where there is no archive. What `tell` raises ends the reading.
     """
+    for part in PARTS:
+        if isinstance(path := getattr(found, part), RemotePath):
+            raise UsageError(
+                f"--check-archives reads archives on disk, and {path} is in an object store, which "
+                f"has checksums of its own; leave the option out"
+            )
     archives = used_archives(found, options)
     if not archives:
         raise UsageError(
@@ -80,14 +87,12 @@ def used_archives(found: Found, options: SourceOptions) -> list[Path]:
     archives: list[Path] = []
     for split in options.splits:
         path = found.images_of(split)
-        if path is not None and path.is_dir():
-            archives += _class_archives(path)
-        elif path is not None:
-            archives.append(path)
+        if isinstance(path, Path):
+            archives += _class_archives(path) if path.is_dir() else [path]
     labels = found.validation_labels if "validation" in options.splits else None
     for path in (found.boxes, labels):
-        if path and path.name.lower().endswith(ARCHIVE_SUFFIXES) and path.is_file():
-            archives.append(path)
+        if isinstance(path, Path) and path.is_file():
+            archives += [path] if path.name.lower().endswith(ARCHIVE_SUFFIXES) else []
     return list(dict.fromkeys(archives))
 
 

@@ -20,6 +20,7 @@ from cluster.conftest import Server, wait_for
 from cluster.faulty import FaultyProxy
 from fastconv import store_lock
 from fastconv.errors import InputError, OutputError, UsageError
+from fastconv.remote import threads
 from fastconv.sample import make_sample
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("no_children")]
@@ -190,6 +191,47 @@ def test_a_kill_in_mid_upload(
     assert uploads(server, bucket) == []
     runs = json.loads(objects(server, bucket)["runs.json"])["runs"]
     assert runs[-1]["finished"]
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["a store that answers", "one that hangs"])
+def test_ctrl_c_in_mid_upload(
+    source: Path,
+    server: Server,
+    slow: FaultyProxy,
+    bucket: str,
+    folder: dict[str, bytes],
+    hangs: bool,
+) -> None:
+    """It ends soon, whatever the store does; what it can be told to remove is removed."""
+    process = subprocess.Popen(command(source, bucket), stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: sum("partNumber" in line for line in slow.requests) > 2, "parts")
+        if hangs:
+            slow.add("hang", seconds=100)
+            slow.faults.reverse()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=40) == 130
+    finally:
+        process.kill()
+        process.wait()
+    slow.faults.clear()
+    if not hangs:
+        assert uploads(server, bucket) == []
+        assert ".fastconv-lock" not in objects(server, bucket)
+    assert run(command(source, bucket)) == (0, "")
+    must_be_same(objects(server, bucket), folder)
+    assert uploads(server, bucket) == []
+
+
+def test_a_job_begun_while_an_error_is_handled_has_its_time(
+    source: Path, server: Server, bucket: str, folder: dict[str, bytes], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(threads, "HASTE_SECONDS", 0.0)
+    try:
+        raise ValueError("of the caller's")
+    except ValueError:
+        fastconv.convert(job(source, bucket))
+    must_be_same(objects(server, bucket), folder)
 
 
 def test_a_store_that_fails_and_comes_back(
