@@ -32,7 +32,7 @@ WORKERS = 2
 START_SECONDS = 60
 ENGINES = ("local", "pool", "dask")
 QUESTIONS = ("photographs", "tiny")
-TINY_SHARDS = 1024
+PHOTOGRAPH_SHARDS, TINY_SHARDS = 32, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +100,14 @@ def dask_cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def commands(
-    cluster: Cluster, source: Path, storage: Path, shards: int | None, names: list[str]
+    cluster: Cluster, source: Path, storage: Path, shards: int, names: list[str]
 ) -> list[Command]:
     made = []
     for name in names:
         out = storage / f"out-{name}"
-        words = [cluster.address if name == "dask" else name, str(source), str(out)]
-        if shards is not None:
-            words += ["--shards", str(shards)]
-        argv = (sys.executable, "-m", "bench.engine_job", *words, "--workers", str(WORKERS))
+        words = (cluster.address if name == "dask" else name, str(source), str(out))
+        numbers = ("--shards", str(shards), "--workers", str(WORKERS))
+        argv = (sys.executable, "-m", "bench.engine_job", *words, *numbers)
         made.append(Command(name, argv, (out,), warm_ups=1))
     return made
 
@@ -184,7 +183,7 @@ def main() -> int:
     parser.add_argument("--storage", type=Path, help="a folder, kept [in memory, removed]")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=6000, help="distinct photographs")
-    parser.add_argument("--copy-bytes", type=int, default=3_000_000_000)
+    parser.add_argument("--copy-bytes", type=int, default=4_200_000_000)
     parser.add_argument("--part", type=int, default=1, help="of ImageNet, for tiny")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON besides")
     given = parser.parse_args()
@@ -197,7 +196,7 @@ def main() -> int:
     results = {}
     try:
         for question in given.only or QUESTIONS:
-            source, shards = storage, None
+            source, shards = storage, PHOTOGRAPH_SHARDS
             if question == "photographs":
                 base = build_base(storage, given.images, tell=tell)
                 source = build_archive(storage, base, given.copy_bytes).path
