@@ -9,7 +9,7 @@ from typing import Any
 
 from fastconv import manifest as files
 from fastconv.beside import asked_metadata, beside, file_names, with_checksums
-from fastconv.engine import Engine, LocalEngine
+from fastconv.engine import Engine, LocalEngine, Order
 from fastconv.errors import OutputError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.layout import Layout
@@ -69,7 +69,7 @@ def carry_out(prepared: Prepared, watch: Watch, engine: Engine) -> Report:
         return need_of(prepared.plans, options.recipe, done, options.places.compressed)
 
     def write(tasks: list[ShardTask], samples: Samples) -> Iterator[ShardResult]:
-        return engine.write(prepared, header, tasks, watch, samples)
+        return engine.write(Order(prepared, header, tasks, watch, samples))
 
     work = Work(options, Outline.of(prepared), header, need, engine.workers_for, write)
     return work_through(work, output_of(options.out_path), watch)

@@ -4,6 +4,7 @@ another is named."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastconv.workers import started_ahead, usable_cores
@@ -15,23 +16,27 @@ if TYPE_CHECKING:  # what comes with them is loaded while the processes start
     from fastconv.runs import Samples
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of an engine: the shards ``tasks`` of a job whose manifest begins with
+    ``header``, and ``samples`` of how far each worker is."""
+
+    prepared: Prepared
+    header: dict[str, Any]
+    tasks: list[ShardTask]
+    watch: Watch
+    samples: Samples
+
+
 class Engine(Protocol):
     """What has shards written: this machine's processes, or those of many."""
 
     def workers_for(self, shards: int) -> int:
         """How many workers are at work on so many shards."""
 
-    def write(
-        self,
-        prepared: Prepared,
-        header: dict[str, Any],
-        tasks: list[ShardTask],
-        watch: Watch,
-        samples: Samples,
-    ) -> Iterator[ShardResult]:
-        """Have the shards of a job written whose manifest begins with ``header``, and yield the
-        result of each as it is whole under its final name, in any order; ``samples`` are taken of
-        how far each worker is. What is raised ends the job."""
+    def write(self, order: Order) -> Iterator[ShardResult]:
+        """Have shards written, and yield the result of each as it is whole under its final name, in
+        any order. What is raised ends the job."""
 
 
 class LocalEngine:
@@ -51,15 +56,16 @@ class LocalEngine:
     def workers_for(self, shards: int) -> int:
         return min(self._workers, shards)
 
-    def write(
-        self,
-        prepared: Prepared,
-        _header: dict[str, Any],
-        tasks: list[ShardTask],
-        watch: Watch,
-        samples: Samples,
-    ) -> Iterator[ShardResult]:
+    def write(self, order: Order) -> Iterator[ShardResult]:
         from fastconv.writing import write_shards
 
-        out, workers = prepared.options.out_path, self.workers_for(len(tasks))
-        return write_shards(prepared, out, tasks, workers, watch, self._recruits, samples)
+        prepared, workers = order.prepared, self.workers_for(len(order.tasks))
+        return write_shards(
+            prepared,
+            prepared.options.out_path,
+            order.tasks,
+            workers,
+            order.watch,
+            self._recruits,
+            order.samples,
+        )

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 from fastconv.errors import OutputError, UsageError
 
 if TYPE_CHECKING:  # loaded when they are needed: Dask is an extra, and slow to load
+    from fastconv.engine import Order
     from fastconv.engines.dask import DaskEngine
-    from fastconv.job import ShardResult, ShardTask
-    from fastconv.prepare import Prepared
-    from fastconv.progress import Watch
-    from fastconv.runs import Samples
+    from fastconv.job import ShardResult
 
 CLOSE_SECONDS = 5.0
 NOISY = ("distributed", "tornado", "bokeh", "asyncio")
@@ -64,15 +62,8 @@ class Cluster:
     def workers_for(self, shards: int) -> int:
         return self._ready().workers_for(shards)
 
-    def write(
-        self,
-        prepared: Prepared,
-        header: dict[str, Any],
-        tasks: list[ShardTask],
-        watch: Watch,
-        samples: Samples,
-    ) -> Iterator[ShardResult]:
-        return self._ready().write(prepared, header, tasks, watch, samples)
+    def write(self, order: Order) -> Iterator[ShardResult]:
+        return self._ready().write(order)
 
     def _ready(self) -> DaskEngine:
         if self._starting.ident is not None:

@@ -19,6 +19,7 @@ import dask
 import distributed
 from dask.utils import parse_timedelta
 
+from fastconv.engine import Order
 from fastconv.engines.flow import (
     CANNOT_LOAD,
     TASKS_A_WORKER,
@@ -31,9 +32,6 @@ from fastconv.engines.flow import (
 )
 from fastconv.errors import OutputError, UsageError, WorkerError
 from fastconv.job import ShardResult, ShardTask
-from fastconv.prepare import Prepared
-from fastconv.progress import Watch
-from fastconv.runs import Samples
 
 ASK_SECONDS = 1.0  # who the workers are is asked so often
 ANSWER_SECONDS = 10.0  # an answer that does not come in this time is asked for anew
@@ -77,24 +75,17 @@ class DaskEngine:
         threads = sum(self._pulse.threads.values())
         return min(threads, self._most or threads)
 
-    def write(
-        self,
-        prepared: Prepared,
-        header: dict[str, Any],
-        tasks: list[ShardTask],
-        watch: Watch,
-        samples: Samples,
-    ) -> Iterator[ShardResult]:
+    def write(self, order: Order) -> Iterator[ShardResult]:
         """As Engine says. Raises WorkerError where a shard's workers died again and again, and
         OutputError where there are no workers, or no scheduler, for too long."""
         here, pulse = socket.gethostname(), self._pulse
-        shown = Shown(prepared, tasks, watch, samples, self.workers_for(len(tasks)))
+        shown = Shown(order, self.workers_for(len(order.tasks)))
         heard: dict[str, tuple[Any, ...]] = {}  # by the shard's name, as is the next
         answers: dict[str, tuple[str, bytes]] = {}
-        turns = dict.fromkeys((task.name for task in tasks), 0)
-        phase = watch.current
+        turns = dict.fromkeys((task.name for task in order.tasks), 0)
+        watch, phase = order.watch, order.watch.current
 
-        with laid_out(prepared, header) as job, self._heard(job[2], heard, answers, pulse):
+        with laid_out(order) as job, self._heard(job[2], heard, answers, pulse):
 
             def submit(task: ShardTask) -> Future[Any]:
                 turns[task.name] += 1
@@ -106,7 +97,7 @@ class DaskEngine:
             def room() -> int:
                 return TASKS_A_WORKER * self._threads() if pulse.connected else 0
 
-            flow = Flow(tasks, submit, room)
+            flow = Flow(order.tasks, submit, room)
 
             def tick() -> None:
                 waiting = pulse.check()

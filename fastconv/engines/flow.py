@@ -16,16 +16,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from fastconv.atomic import output_error, write_whole
+from fastconv.engine import Order
 from fastconv.engines.seats import Seats
 from fastconv.engines.task import CRASHED, DONE, Answer, error_of, plan_path
 from fastconv.errors import OutputError, WorkerError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.manifest import TOOL
 from fastconv.planfile import plan_segment
-from fastconv.prepare import Prepared
-from fastconv.progress import Watch
 from fastconv.remote.path import Place, RemotePath
-from fastconv.runs import Samples
 from fastconv.workers import TICK_SECONDS
 
 # Of each worker one task is being done, and the next lies ready when it has ended. More would help
@@ -36,14 +34,14 @@ CANNOT_LOAD = (ImportError, AttributeError)
 
 
 @contextmanager
-def laid_out(prepared: Prepared, header: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def laid_out(order: Order) -> Iterator[tuple[str, str, str]]:
     """Write the plan of a job to a folder of its own, and give the arguments of task.write_one that
     come before the shard. Only who begins a job makes that folder: a worker that is left over from
     another finds its own no more. Raises OutputError."""
-    place, job = prepared.options.out_path, f"job-{secrets.token_hex(8)}"
+    place, job = order.prepared.options.out_path, f"job-{secrets.token_hex(8)}"
     out = str(place.absolute() if isinstance(place, Path) else place)
     path = plan_path(out, job)
-    fd = plan_segment(prepared, header)
+    fd = plan_segment(order.prepared, order.header)
     try:
         with (
             _written(path, os.fstat(fd).st_size) as to,
@@ -120,16 +118,10 @@ class Shown:
     """What is seen of the workers, for the watch and the samples: called ten times a second, and
     told of what came out."""
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        tasks: list[ShardTask],
-        watch: Watch,
-        samples: Samples,
-        workers: int,
-    ) -> None:
+    def __init__(self, order: Order, workers: int) -> None:
         self.seats = Seats(workers)
-        self._watch, self._samples = watch, samples
+        prepared, tasks, samples = order.prepared, order.tasks, order.samples
+        self._watch, self._samples = order.watch, samples
         self._starts, self._names = [task.start for task in tasks], [task.name for task in tasks]
         rows = sum(task.stop - task.start for task in tasks)
         all_rows = sum(len(plan.order) for plan in prepared.plans)

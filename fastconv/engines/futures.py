@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from typing import Any
 
+from fastconv.engine import Order
 from fastconv.engines.flow import (
     CANNOT_LOAD,
     TASKS_A_WORKER,
@@ -22,9 +22,6 @@ from fastconv.engines.flow import (
 from fastconv.engines.task import Answer, write_one
 from fastconv.errors import OutputError, WorkerError
 from fastconv.job import ShardResult, ShardTask
-from fastconv.prepare import Prepared
-from fastconv.progress import Watch
-from fastconv.runs import Samples
 from fastconv.workers import usable_cores
 
 # Under these names executors say how many workers they have: those of the standard library and
@@ -43,21 +40,14 @@ class ExecutorEngine:
     def workers_for(self, shards: int) -> int:
         return min(self._workers, shards)
 
-    def write(
-        self,
-        prepared: Prepared,
-        header: dict[str, Any],
-        tasks: list[ShardTask],
-        watch: Watch,
-        samples: Samples,
-    ) -> Iterator[ShardResult]:
+    def write(self, order: Order) -> Iterator[ShardResult]:
         """As Engine says. Raises WorkerError where a worker died: an executor whose worker dies is
         of no use any more."""
         here = socket.gethostname()
-        workers = self.workers_for(len(tasks))
-        shown = Shown(prepared, tasks, watch, samples, workers)
+        workers = self.workers_for(len(order.tasks))
+        shown = Shown(order, workers)
         shown.seats.all_writing()
-        with laid_out(prepared, header) as job:
+        with laid_out(order) as job:
 
             def submit(task: ShardTask) -> Future[Answer]:
                 try:
@@ -67,7 +57,7 @@ class ExecutorEngine:
                 except RuntimeError as error:
                     raise OutputError(f"the engine takes no tasks: {error}") from None
 
-            flow = Flow(tasks, submit, lambda: TASKS_A_WORKER * workers)
+            flow = Flow(order.tasks, submit, lambda: TASKS_A_WORKER * workers)
             for task, future in flow.run(shown.tick):
                 try:
                     answer = future.result()

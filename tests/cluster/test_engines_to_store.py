@@ -41,12 +41,14 @@ def test_a_worker_of_a_job_that_is_gone_writes_nothing(
 ) -> None:
     """A worker that opened a plan, and goes on when another job has taken it away."""
     from fastconv import shard
+    from fastconv.engine import Order
     from fastconv.engines.flow import laid_out
     from fastconv.outline import Outline
     from fastconv.prepare import prepare
     from fastconv.progress import Watch
     from fastconv.remote.path import remote_path
     from fastconv.remote.store import open_store
+    from fastconv.runs import Samples
     from fastconv.summary import facts
 
     out = f"s3://{bucket}/set"
@@ -54,7 +56,9 @@ def test_a_worker_of_a_job_that_is_gone_writes_nothing(
     prepared = prepare(options, Watch(None))
     task = Outline.of(prepared).tasks[0]
     plain = shard._write_plain
-    with laid_out(prepared, facts(prepared)) as arguments:
+    watch = Watch(None)
+    order = Order(prepared, facts(prepared), [task], watch, Samples(watch))
+    with laid_out(order) as arguments:
         _, _, job = arguments
         plan = Goal(out, options.places, job).plan
         here = remote_path(str(plan), "--out")

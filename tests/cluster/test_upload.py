@@ -58,7 +58,7 @@ def test_every_part_goes_with_its_checksum(proxy: FaultyProxy, store: Store) -> 
     assert all(b"\r\nx-amz-checksum-sha256: " in head for head in heads)
 
 
-def test_a_part_that_changes_on_its_way_is_sent_again(proxy: FaultyProxy, store: Store) -> None:
+def test_a_part_that_changes_on_its_way_ends_the_upload(proxy: FaultyProxy, store: Store) -> None:
     """The server compares the checksum, and refuses what is not what was sent."""
     flipped = proxy.add("flip", "partNumber=2", times=1)
     with pytest.raises(OSError, match="the store says 400"):
