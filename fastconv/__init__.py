@@ -15,6 +15,11 @@ from fastconv.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastconv._tfrecord import masked_crc32c as masked_crc32c
+    from fastconv.arrays.finishing import finish as finish
+    from fastconv.arrays.planning import Planned as Planned
+    from fastconv.arrays.planning import write_plan as write_plan
+    from fastconv.arrays.share_report import ShareReport as ShareReport
+    from fastconv.arrays.shares import write_share as write_share
     from fastconv.checking.findings import Finding as Finding
     from fastconv.checking.findings import VerifyReport as VerifyReport
     from fastconv.checking.whole import verify as verify
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
     from fastconv.errors import UsageError as UsageError
     from fastconv.errors import WorkerError as WorkerError
     from fastconv.example import encode_example as encode_example
-    from fastconv.finishing import finish as finish
     from fastconv.folders.report import FolderReport as FolderReport
     from fastconv.folders.whole import write_folders as write_folders
     from fastconv.index import index_shards as index_shards
@@ -40,8 +44,6 @@ if TYPE_CHECKING:
     from fastconv.pictures.pick import Picker as Picker
     from fastconv.pictures.sheet import contact_sheet as contact_sheet
     from fastconv.pictures.shown import Shown as Shown
-    from fastconv.planning import Planned as Planned
-    from fastconv.planning import write_plan as write_plan
     from fastconv.progress import Progress as Progress
     from fastconv.reader import parse_example as parse_example
     from fastconv.reader import read_records as read_records
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
     from fastconv.schema import SLIM as SLIM
     from fastconv.schema import TFDS as TFDS
     from fastconv.schema import Schema as Schema
-    from fastconv.share_report import ShareReport as ShareReport
-    from fastconv.shares import write_share as write_share
     from fastconv.tfds_info import write_tfds_info as write_tfds_info
     from fastconv.writer import RecordWriter as RecordWriter
 
@@ -73,7 +73,7 @@ _HOMES = {
     "UsageError": "errors",
     "WorkerError": "errors",
     "encode_example": "example",
-    "finish": "finishing",
+    "finish": "arrays.finishing",
     "FolderReport": "folders.report",
     "write_folders": "folders.whole",
     "index_shards": "index",
@@ -84,8 +84,8 @@ _HOMES = {
     "Shown": "pictures.shown",
     "PageReport": "page.write",
     "write_report": "page.write",
-    "Planned": "planning",
-    "write_plan": "planning",
+    "Planned": "arrays.planning",
+    "write_plan": "arrays.planning",
     "Progress": "progress",
     "parse_example": "reader",
     "read_records": "reader",
@@ -94,8 +94,8 @@ _HOMES = {
     "SLIM": "schema",
     "TFDS": "schema",
     "Schema": "schema",
-    "ShareReport": "share_report",
-    "write_share": "shares",
+    "ShareReport": "arrays.share_report",
+    "write_share": "arrays.shares",
     "write_tfds_info": "tfds_info",
     "RecordWriter": "writer",
 }

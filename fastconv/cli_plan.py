@@ -14,7 +14,7 @@ from fastconv.cli_output import consoles, outcome, say
 from fastconv.errors import UsageError
 
 if TYPE_CHECKING:
-    from fastconv.share_report import ShareReport
+    from fastconv.arrays.share_report import ShareReport
 
 WITH_PLAN = ("plan", "only", "workers", "quiet", "as_json")  # what counts beside --plan
 NOTES_SHOWN = 5
@@ -29,9 +29,9 @@ def plan(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **give
     The plan is written to DIR/plan; with --layout tfds to the folder of the dataset's version.
     SOURCE is what fastconv shards takes, and the options are the same.
     """
+    from fastconv.arrays.planning import in_a_folder, put_plan
     from fastconv.display import display_for
     from fastconv.options import Options
-    from fastconv.planning import in_a_folder, put_plan
     from fastconv.prepare import prepare
     from fastconv.progress import Watch
     from fastconv.tables import plan_dict, plan_table, source_lines, warning_lines
@@ -113,8 +113,8 @@ def share(
         raise UsageError(f"--workers is a whole number from 1 on, not {workers}")
     # Processes start while this one loads the rest.
     with Recruits(workers or usable_cores(), "fastconv.planfile") as recruits:
+        from fastconv.arrays.shares import write_share
         from fastconv.display import display_for
-        from fastconv.shares import write_share
 
         _, status = consoles()
         with display_for(status, quiet) as display:
@@ -170,8 +170,8 @@ def finish(out: str, quiet: bool, as_json: bool) -> int:
     OUT then holds what fastconv shards writes on one machine. Where shards are missing, they are
     named, and the shares that make them.
     """
+    from fastconv.arrays.finishing import finish as put_together
     from fastconv.display import display_for
-    from fastconv.finishing import finish as put_together
 
     _, status = consoles()
     with display_for(status, quiet) as display:

@@ -29,6 +29,7 @@ from job_arrays import (
 
 import fastconv
 from fastconv import Options, finish, write_plan, write_share
+from fastconv.arrays.shares import share_of
 from fastconv.board import FIRST, NO_ROW, ROW, Board
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.job import ShardTask
@@ -36,7 +37,6 @@ from fastconv.manifest import locked, remove_partial
 from fastconv.past import read_past
 from fastconv.runs import read_runs
 from fastconv.sample import make_sample
-from fastconv.shares import share_of
 
 SHARDS = {"train_shards": 5, "validation_shards": 2}
 # Work enough for a shard to be met while it is written: every image is decoded and encoded.

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from fastconv.arrays.plan_at import is_finished, local_path, opened
+from fastconv.arrays.shares import share_of
 from fastconv.atomic import output_error, sync_folder
 from fastconv.conversion import Rewritten, Work, work_through
 from fastconv.errors import InputError, OutputError
@@ -13,7 +15,6 @@ from fastconv.job import ShardResult, ShardTask
 from fastconv.manifest import JOURNAL, RAW, kind_of, locked, remove_partial, root_of
 from fastconv.options import PathLike
 from fastconv.output import output_of
-from fastconv.plan_at import is_finished, local_path, opened
 from fastconv.planfile import PlanFile
 from fastconv.planned import PLAN, remove_planned, share_journals
 from fastconv.preflight import Need
@@ -21,7 +22,6 @@ from fastconv.progress import OnProgress, Watch
 from fastconv.remembered import remembered_options
 from fastconv.report import Report
 from fastconv.runs import Samples
-from fastconv.shares import share_of
 
 SHOWN = 4
 

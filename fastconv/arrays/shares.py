@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fastconv.arrays.plan_at import is_finished, opened, plan_path
+from fastconv.arrays.share_report import ShareReport, share_report
 from fastconv.atomic import output_error
 from fastconv.conversion import kept_of
 from fastconv.errors import InputError, OutputError, UsageError
@@ -26,13 +28,11 @@ from fastconv.manifest import locked
 from fastconv.options import PathLike
 from fastconv.output import FolderOutput
 from fastconv.past import read_past
-from fastconv.plan_at import is_finished, opened, plan_path
 from fastconv.planfile import PlanFile
 from fastconv.planned import PLANNED, job_folder
 from fastconv.progress import OnProgress, Watch
 from fastconv.recruits import Recruits
 from fastconv.runs import Samples, run_facts
-from fastconv.share_report import ShareReport, share_report
 from fastconv.summary import journal_line
 from fastconv.workers import usable_cores
 from fastconv.writing import CrewWork
