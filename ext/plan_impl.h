@@ -24,5 +24,7 @@ typedef struct {
     const uint8_t *block;
     const int64_t *extra_start;    /* CSR of further entries of each row; NULL where there are none */
     const uint8_t *extra;
+    const int64_t *path_bytes;     /* of an archive as it was listed: its bytes, and when it was */
+    const int64_t *path_changed;   /* changed last, in ns since 1970; -1, or NULL: not known */
 } fc_plan;
 #endif

@@ -65,6 +65,31 @@ static int open_path(const uint8_t *folder, size_t folder_bytes, const uint8_t *
     return fd;
 }
 
+static int64_t changed_ns(const struct stat *now)
+{
+#ifdef __APPLE__
+    const struct timespec *t = &now->st_mtimespec;
+#else
+    const struct timespec *t = &now->st_mtim;
+#endif
+    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* Whether an open archive is the one that was listed: places in another hold other bytes. */
+static int is_as_listed(const fc_plan *plan, int32_t file, int fd)
+{
+    if (!plan->path_bytes || plan->path_bytes[file] < 0)
+        return 1;
+    struct stat now;
+    if (fstat(fd, &now) < 0)
+        return 0;
+    if (!S_ISREG(now.st_mode))
+        return 1; /* reading it will tell */
+    errno = ESTALE;
+    return (int64_t)now.st_size == plan->path_bytes[file] &&
+           changed_ns(&now) == plan->path_changed[file];
+}
+
 /* Archives stay open, the few that there are; a folder of a thousand of them shares FC_FILES. */
 static int archive(fc_source *s, int32_t file)
 {
@@ -81,6 +106,12 @@ static int archive(fc_source *s, int32_t file)
     }
     if (fd < 0)
         return -1;
+    if (!is_as_listed(plan, file, fd)) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        return -1;
+    }
     if (slot->file >= 0)
         close(slot->fd);
     slot->file = file;

@@ -21,6 +21,8 @@ cdef extern from "plan_impl.h":
         const uint8_t *block
         const int64_t *extra_start
         const uint8_t *extra
+        const int64_t *path_bytes
+        const int64_t *path_changed
 
 cdef extern from "source_impl.h":
     ctypedef struct fc_source:
@@ -56,4 +58,7 @@ cdef inline int set_places(fc_plan *plan, dict columns) except -1:
     plan.container_is_folder = octets(columns, "container_is_folder")
     plan.path_start = int64s(columns, "path_start")
     plan.path = octets(columns, "path")
+    if "path_bytes" in columns:
+        plan.path_bytes = int64s(columns, "path_bytes")
+        plan.path_changed = int64s(columns, "path_changed")
     return 0

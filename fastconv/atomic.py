@@ -72,4 +72,5 @@ def sync_folder(path: Path) -> None:
         if error.errno not in CANNOT_SYNC:
             raise output_error(path, error) from None
     finally:
-        os.close(fd)
+        with contextlib.suppress(OSError):  # nothing was written by it
+            os.close(fd)

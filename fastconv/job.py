@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastconv import shared
@@ -114,6 +116,8 @@ def share_plans(
         "block_start": blocks.starts,
         "block": blocks.blob,
     }
+    sizes, changed = _as_listed(paths, {place.path for place in containers if not place.is_folder})
+    columns |= {"path_bytes": sizes, "path_changed": changed}
     versions = {place.path: place.version for place in containers if place.version}
     if versions:
         of_paths = Names.of(versions.get(path, "").encode() for path in paths)
@@ -128,6 +132,19 @@ def share_plans(
         {name: np.ascontiguousarray(values) for name, values in columns.items()},
         {"keys": keys, "gray_block": len(entries) - len(classes), **(facts or {})},
     )
+
+
+def _as_listed(paths: dict[str, int], archives: set[str]) -> tuple[Any, Any]:
+    """Of each path, an archive's on this machine, its bytes and when it was changed last, in ns
+    since 1970: int64 (n,) each; -1 of others."""
+    import numpy as np
+
+    sizes, changed = np.full((2, len(paths)), -1, np.int64)
+    for path in archives:
+        with suppress(OSError):  # of an object store's; and whoever reads it tells what is wrong
+            status = Path(path).stat()
+            sizes[paths[path]], changed[paths[path]] = status.st_size, status.st_mtime_ns
+    return sizes, changed
 
 
 def _boxes_in_order(plan: SplitPlan, counts: Any) -> Any:
@@ -203,6 +220,11 @@ class Job:
         reason = os.strerror(number)
         if number in (errno.EINVAL, errno.ESPIPE):  # what a pipe or a device answers
             reason = "it is no regular file any more"
+        if number == errno.ESTALE:  # our own word for it, too (source_impl.c)
+            reason = (
+                "it was changed or replaced since it was listed, so that its images are elsewhere "
+                "in it; convert, or plan, anew"
+            )
         return InputError(f"{self.describe(row)}: cannot be {doing}: {reason}")
 
     def refused(self, row: int, error: OSError) -> InputError:

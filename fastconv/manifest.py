@@ -342,4 +342,5 @@ def locked(out: Path, shared: bool = False) -> Iterator[None]:
             pass  # no locks here
         yield
     finally:
-        os.close(fd)
+        with contextlib.suppress(OSError):  # nothing was written by it
+            os.close(fd)

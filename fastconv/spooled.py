@@ -57,6 +57,8 @@ class Spooled:
             "container_is_folder": _with(columns["container_is_folder"], [0] * SPOOLS),
             "path_start": _with(columns["path_start"], ends),
             "path": memoryview(b"".join([columns["path"], *paths])),
+            "path_bytes": _with(columns["path_bytes"], [-1] * SPOOLS),
+            "path_changed": _with(columns["path_changed"], [-1] * SPOOLS),
         }
         return own, self._parts(task, container, offset, first)
 

@@ -255,7 +255,7 @@ class Trial:
             return (0, 3, 4)  # of folders, of what was only read, or of what was synced
         if (
             fault.kind == "stat"
-            or name == ".fastconv-partial"  # what is in it is not needed
+            or name in (".fastconv-partial", "shares")  # what is in it is not needed
             or (fault.kind == "mkdir" and self.case.before != "nothing")  # it is there
             or (
                 fault.kind in ("open", "read")

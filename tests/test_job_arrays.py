@@ -662,3 +662,20 @@ def test_raw_folders_have_no_plan(tmp_path: Path, mini: Path) -> None:
     with pytest.raises(InputError, match="holds class folders"):
         finish(tmp_path / "raw")
     assert start(tmp_path / "errors", "finish", tmp_path / "raw").end()[0] == 3
+
+
+@pytest.mark.parametrize("grown", [0, 10_240])
+def test_an_archive_that_is_replaced_between_plan_and_share(
+    mini: Path, tmp_path: Path, grown: int
+) -> None:
+    """By one with other images at the places that were planned: of another size, or of another
+    time alone."""
+    archive, out = tmp_path / "train.tar", tmp_path / "out"
+    data = (mini / "ILSVRC2012_img_train.tar").read_bytes()
+    archive.write_bytes(data)
+    write_plan(Options(train=archive, out=out, train_shards=2, workers=1, on_error="skip"))
+    os.utime(archive, ns=(0, 0))
+    archive.write_bytes(data + bytes(grown))
+    with pytest.raises(InputError, match=r"train\.tar.*changed or replaced since it was listed"):
+        write_share(out / "plan", workers=1)
+    assert [name for name in whole_names(out) if name.startswith("data_dir/")] == []
