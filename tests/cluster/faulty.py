@@ -160,7 +160,7 @@ class FaultyProxy:
         if kind == "truncate" and len(content) > 1:
             client.sendall(got + content[: len(content) // 2])
             return False
-        if fault and kind == "slow":
+        if fault and kind == "slow" and content:
             client.sendall(got)
             for at in range(STEPS):
                 time.sleep(fault.seconds / STEPS)
