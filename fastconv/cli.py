@@ -162,7 +162,11 @@ def _engine(
 @cli.command()
 @click.argument("shards", nargs=-1, required=True, callback=on_disk)
 @click.option(
-    "--out", required=True, metavar="DIR", help="Folder for the indexes, not the shards'."
+    "--out",
+    required=True,
+    metavar="DIR",
+    help="Folder for the indexes, not the shards'.",
+    callback=on_disk,
 )
 @click.option("--overwrite", is_flag=True, help="Replace indexes that are there.")
 @with_options(*SHOW_OPTIONS)

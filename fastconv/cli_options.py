@@ -211,11 +211,13 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 
 
 def on_disk(_ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """What a command's argument names, if that is on disk. Raises UsageError for a URL."""
+    """What an argument or option names, if that is on disk. Raises UsageError for a URL."""
+    is_option = isinstance(parameter, click.Option)
+    name = max(parameter.opts, key=len) if is_option else parameter.human_readable_name
     for one in value if isinstance(value, tuple) else (value,):
         if is_remote(one):
             raise UsageError(
-                f"{parameter.human_readable_name} is a file or a folder here, and not in an object "
+                f"{name} is a file or a folder here, and not in an object "
                 f"store: copy it, or mount the bucket"
             )
     return value

@@ -13,7 +13,11 @@ from fastconv.cli_output import consoles, outcome
 @click.command()
 @click.argument("out", callback=on_disk)
 @click.option(
-    "--html", required=True, metavar="FILE", help="The page; an earlier one there is replaced."
+    "--html",
+    required=True,
+    metavar="FILE",
+    help="The page; an earlier one there is replaced.",
+    callback=on_disk,
 )
 @click.option("--title", metavar="TEXT", help="Its title [the name of OUT's folder].")
 @click.option(

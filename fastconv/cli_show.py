@@ -34,7 +34,10 @@ ONE_SIDE = 512  # pixels of the only picture
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The seed of --random [0].")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N records [20].")
 @click.option(
-    "--sheet", metavar="FILE", help="Write the records' pictures to this .png or .jpg file."
+    "--sheet",
+    metavar="FILE",
+    help="Write the records' pictures to this .png or .jpg file.",
+    callback=on_disk,
 )
 @click.option(
     "--columns", type=click.IntRange(1, 64), metavar="N", help="Pictures in a row of it [a few]."

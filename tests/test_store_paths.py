@@ -47,6 +47,7 @@ def test_urls(url: str, parts: tuple[str, str, str], shown: str | None) -> None:
     "url",
     [
         *("s3://", "s3:///a", "s3://b//c", "s3://b/a/../c", "s3://b/./c", "s3://b c/d"),
+        *("s3:/b/c", "s3:b", "S3:b/c", "gs:", "https:/host/x"),
         *("hdfs://b/c", "file:///b", "s3://b/a\n?x", "https://h:port/x", "s3://-/x"),
         *("http://h:99999/x", "http://h:0/x", "https://h/a#b", "https://h#b"),
     ],
@@ -70,7 +71,7 @@ def test_secrets_in_urls_are_refused_and_not_said(url: str) -> None:
 
 
 def test_paths_of_files_are_none(tmp_path: Path) -> None:
-    for path in ("a/b", "./s3:/x", "s3:/bucket/x", "", "C:\\x", tmp_path, Path("s3://x")):
+    for path in ("a/b", "./s3:/x", "a/s3:/bucket/x", "", "C:\\x", tmp_path, Path("s3://x")):
         assert not is_remote(path)
 
 
@@ -131,6 +132,8 @@ def test_what_a_store_refuses(error: Exception, number: int, said: str, passing:
     [
         *(["verify", "U"], ["show", "U"], ["report", "U", "--html", "x"], ["diff", "U", "x"]),
         *(["tfds-info", "U"], ["index", "U", "--out", "x"], ["sample", "U"]),
+        *(["index", "x", "--out", "U"], ["show", "x", "--sheet", "U"]),
+        *(["report", "x", "--html", "U"], ["shards", "x", "--out", "s3:bucket/hush"]),
         *(["raw", "x", "--out", "U"], ["shards", "x", "--out", "https://me:hush@host/set"]),
     ],
     ids=lambda words: words[0],

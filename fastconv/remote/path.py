@@ -16,6 +16,7 @@ SCHEMES = {"s3": "bucket", "gs": "bucket", "az": "container", "http": "host", "h
 READ_ONLY = ("http", "https")
 SIZED = "bytes="  # no ETag begins so: it is quoted
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_TYPO = re.compile(rf"({'|'.join(SCHEMES)}):(?!//)", re.IGNORECASE)  # for a folder, ./s3:x
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -58,7 +59,8 @@ def is_remote(value: Any) -> bool:
     """Whether this names a place in an object store, or tries to, and not a file or a folder."""
     if isinstance(value, os.PathLike):
         return False
-    return isinstance(value, RemotePath) or bool(_URL.fullmatch(str(value)))
+    text = str(value)
+    return isinstance(value, RemotePath) or bool(_URL.fullmatch(text) or _TYPO.match(text))
 
 
 def remote_path(value: str | RemotePath, option: str) -> RemotePath:
@@ -66,6 +68,8 @@ def remote_path(value: str | RemotePath, option: str) -> RemotePath:
     use; the message never repeats a password, or what stands behind a question mark."""
     if isinstance(value, RemotePath):
         return value
+    if typo := _TYPO.match(value):
+        raise UsageError(f"{option} lacks a slash: it is {typo[1].lower()}://NAME/PATH")
     match = _URL.fullmatch(value)
     scheme = match[1].lower() if match else ""
     if match is None or scheme not in SCHEMES:
