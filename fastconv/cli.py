@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from contextlib import nullcontext, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -33,6 +34,7 @@ from fastconv.cli_show import show
 from fastconv.cli_tfds import tfds_info
 from fastconv.cli_verify import verify
 from fastconv.errors import FastconvError, InputError, UsageError
+from fastconv.remote.path import is_remote
 from fastconv.version import __version__
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ INTERRUPTED = 130
 OWN_ERROR = 70  # EX_SOFTWARE of sysexits.h
 STOPPED = "fastconv: interrupted"
 STOPPED_SHARDS = f"{STOPPED}; what is not whole was removed. Run the same command again to go on"
+# What hangs may be the store, and then there was nobody to remove anything.
+STOPPED_AT_STORE = f"{STOPPED}; run the same command again to go on"
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -141,6 +145,11 @@ def _engine(
         return LocalEngine(options.workers)
     if scheduler is not None and local_cluster is not None:
         raise UsageError("--scheduler and --local-cluster are two places for one job; give one")
+    if scheduler is not None and "@" in scheduler:
+        raise UsageError(
+            "--scheduler has a name or a password before its host, which would be seen; take it "
+            "out: a scheduler is reached by its address alone, as tcp://host:8786"
+        )
     if options.workers is not None:
         raise UsageError(
             "--workers is for processes without a cluster, which has workers of its own"
@@ -315,7 +324,12 @@ def run(arguments: list[str]) -> int:
 
 
 def _stopped(arguments: list[str]) -> str:
-    return STOPPED_SHARDS if arguments[:1] in (["shards"], ["raw"], ["plan"]) else STOPPED
+    if arguments[:1] not in (["shards"], ["raw"], ["plan"]):
+        return STOPPED
+    options = [*pairwise(arguments)]
+    options += [(name, value) for name, _, value in (word.partition("=") for word in arguments)]
+    at_store = any(name in ("--out", "--plan") and is_remote(value) for name, value in options)
+    return STOPPED_AT_STORE if at_store else STOPPED_SHARDS
 
 
 def _tell(text: str, err: bool = True) -> None:

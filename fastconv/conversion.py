@@ -94,7 +94,7 @@ class Work:
 
 def work_through(work: Work, output: Output, watch: Watch) -> Report:
     """Do what of a job is not done, and write its manifest."""
-    with output.locked():
+    with output.locked(watch.phase):
         report = _work_through(work, output, watch)
     return replace(report, seconds=watch.seconds, phases=watch.phases)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,8 +35,9 @@ class Output(Protocol):
     @property
     def place(self) -> Place: ...
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Make the place, and keep other jobs from it meanwhile."""
+    def locked(self, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Make the place, and keep other jobs from it meanwhile. ``tell`` hears what is waited
+        for."""
 
     def look_back(self, facts: dict[str, Any], resume: bool) -> Past | None:
         """What there is to go on from (fastconv.past.look_back)."""
@@ -76,7 +77,7 @@ class FolderOutput:
     def place(self) -> Path:
         return self._place
 
-    def locked(self) -> AbstractContextManager[None]:
+    def locked(self, tell: Callable[[str], None]) -> AbstractContextManager[None]:
         return files.locked(self._place)
 
     def look_back(self, facts: dict[str, Any], resume: bool) -> Past | None:

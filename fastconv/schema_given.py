@@ -32,6 +32,10 @@ def schema_of(given: SchemaLike | None, layout: str) -> Schema:
     words = str(given)
     if words in BASES:
         return BASES[words]
+    if is_remote(words):
+        raise UsageError(
+            "--schema is a file on disk, and not one in an object store: copy it from there"
+        )
     module, colon, name = words.rpartition(":")
     if words.endswith(".toml"):
         return _of_toml(Path(words).expanduser(), base)

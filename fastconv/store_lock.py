@@ -43,10 +43,13 @@ def _began(pid: int) -> str:
 
 
 @contextlib.contextmanager
-def locked(out: RemotePath) -> Iterator[Callable[[], None]]:
+def locked(
+    out: RemotePath, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[Callable[[], None]]:
     """Keep other jobs from `out` meanwhile. Yields what raises OutputError when another one took
-    the place over, as it may where this one was not heard of for long."""
-    lock = _Lock(out)
+    the place over, as it may where this one was not heard of for long. ``tell`` hears when another
+    job's lock is watched, which takes a while."""
+    lock = _Lock(out, tell)
     try:
         lock.take()
         beat = threading.Thread(target=lock.keep, name="lock", daemon=True)
@@ -62,8 +65,8 @@ def locked(out: RemotePath) -> Iterator[Callable[[], None]]:
 
 
 class _Lock:
-    def __init__(self, out: RemotePath) -> None:
-        self._out = out
+    def __init__(self, out: RemotePath, tell: Callable[[str], None]) -> None:
+        self._out, self._tell = out, tell
         self._store: Store = open_store(out)
         self._key = (out / LOCK).key
         self._owner = {
@@ -138,6 +141,7 @@ class _Lock:
             if _began(pid) == found.get("began") != "":
                 raise self._occupied(found)
             return
+        self._tell(f"waiting for another fastconv's lock (at most {SILENCE_SECONDS:.0f} s)")
         deadline = time.monotonic() + SILENCE_SECONDS
         while time.monotonic() < deadline:
             time.sleep(min(1.0, SILENCE_SECONDS / 5))

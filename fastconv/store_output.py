@@ -40,10 +40,10 @@ class StoreOutput:
         return self._place
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, tell: Callable[[str], None]) -> Iterator[None]:
         self._handled = sys.exc_info()[1]
         try:
-            with locked(self._place) as still_ours:
+            with locked(self._place, tell) as still_ours:
                 self._still_ours = still_ours
                 try:
                     yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import fastconv
+from fastconv import cli
 from fastconv.errors import UsageError
 from fastconv.remote.backends import NEEDS
 from fastconv.remote.path import RemotePath, is_remote, remote_path
 from fastconv.remote.refusals import refusal
-from fastconv.remote.store import open_store
+from fastconv.remote.store import Store, open_store
 
 PLACE = RemotePath("s3", "bucket", "a/b")
 
@@ -47,6 +49,7 @@ def test_urls(url: str, parts: tuple[str, str, str], shown: str | None) -> None:
         *("s3://", "s3:///a", "s3://b//c", "s3://b/a/../c", "s3://b/./c", "s3://b c/d"),
         *("s3:/b/c", "s3:b", "S3:b/c", "gs:", "https:/host/x"),
         *("hdfs://b/c", "file:///b", "s3://b/a\n?x", "https://h:port/x", "s3://-/x"),
+        *("http://h:99999/x", "http://h:0/x", "https://h/a#b", "https://h#b"),
     ],
 )
 def test_what_is_no_url_of_a_store(url: str) -> None:
@@ -92,6 +95,10 @@ class PermissionDeniedError(Exception):
     pass
 
 
+class InvalidPathError(Exception):
+    pass
+
+
 @pytest.mark.parametrize(
     ("error", "number", "said", "passing"),
     [
@@ -108,6 +115,7 @@ class PermissionDeniedError(Exception):
         (GenericError("hyper: IncompleteMessage, retry_timeout: 180s"), 104, "ended the conn", 1),
         (GenericError("PUT http://169.254.169.254/latest/api/token"), 13, "no credentials", 0),
         (GenericError("Received redirect without LOCATION"), 5, "set AWS_REGION", 0),
+        (InvalidPathError("Path hush contained empty path segment"), 22, "move it elsewhere", 0),
         (GenericError("Authorization: hush, who knows"), 5, "not understood (GenericError)", 0),
     ],
     ids=lambda value: str(value)[:24],
@@ -138,6 +146,158 @@ def test_commands_for_what_is_on_disk(words: list[str], tmp_path: Path) -> None:
     assert done.stderr.startswith("fastconv: ") and done.stderr.count("\n") == 1
     assert "hush" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+S3 = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ACCESS_KEY_ID": "hush",
+    "AWS_SECRET_ACCESS_KEY": "hush",
+    "AWS_REGION": "r",
+}
+AZ = {"AZURE_STORAGE_ACCOUNT_NAME": "me"}
+
+
+def connected(url: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "1")
+    return Store(remote_path(url, "--out"))
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "said"),
+    [
+        *(
+            ("s3://b", {**S3, "AWS_ENDPOINT_URL": wrong}, "AWS_ENDPOINT_URL is the URL of a server")
+            for wrong in (
+                *("127.0.0.1:9000", "hush", "http://hush host:99", "http://", "https://[::1"),
+                *("http://h:99999", "http://hüsh", "http://h/a b", "http://h?hush", "ftp://h"),
+                *("http://h\n", "http://h:", "http://h:0"),
+            )
+        ),
+        *(
+            ("s3://b", {**S3, name: wrong}, f"{name} holds a line end")
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+            for wrong in ("hush\n", "hush\r", "\x7fhush")
+        ),
+        ("s3://b", {**S3, "AWS_REGION": "r\r"}, "AWS_REGION holds a line end"),
+        ("s3://b", {**S3, "AWS_CHECKSUM_ALGORITHM": "MD5"}, "is SHA256 or CRC64NVME"),
+        ("az://c", {**AZ, "AZURE_STORAGE_ACCOUNT_KEY": "hush\n"}, "_KEY holds a line end"),
+        ("az://c", {**AZ, "AZURE_TENANT_ID": "hush hush"}, "AZURE_TENANT_ID is no tenant"),
+    ],
+    ids=repr,
+)
+def test_settings_that_cannot_be(
+    url: str, settings: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        connected(url, settings, monkeypatch)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "said"),
+    [
+        ("az://c", {}, "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("az://c", {**AZ, "AZURE_STORAGE_ACCOUNT_KEY": "?hush"}, "AZURE_STORAGE_ACCOUNT_KEY"),
+        ("az://c", {**AZ, "AZURE_STORAGE_SAS_KEY": "??hush%%"}, "AZURE_STORAGE_SAS_KEY"),
+        ("gs://b", {"GOOGLE_APPLICATION_CREDENTIALS": "/hush"}, "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("gs://b", {"GOOGLE_SERVICE_ACCOUNT": "/hush"}, "GOOGLE_SERVICE_ACCOUNT"),
+        ("gs://b", {"GOOGLE_SERVICE_ACCOUNT_KEY": "hush"}, "GOOGLE_SERVICE_ACCOUNT_KEY"),
+    ],
+    ids=repr,
+)
+def test_settings_that_the_library_refuses(
+    url: str, settings: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("obstore")
+    with pytest.raises(PermissionError, match=said) as caught:
+        connected(url, settings, monkeypatch)
+    assert caught.value.filename == url and caught.value.__context__ is None
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://h", "HTTPS://h.i-j_k:65535/", "http://[::1]:80/a/b", "https://me:x@h"]
+)
+def test_endpoints(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("obstore")
+    connected("s3://b", {**S3, "AWS_ENDPOINT_URL": endpoint}, monkeypatch)
+
+
+class PanicException(BaseException):
+    """As pyo3's, by which Rust's library ends."""
+
+
+def test_a_panic_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    obstore = pytest.importorskip("obstore")
+    store = connected("s3://b", S3, monkeypatch)
+
+    def panic(*_: object, **__: object) -> None:
+        raise PanicException("hush")
+
+    monkeypatch.setattr(obstore, "head", panic)
+    with pytest.raises(OSError, match="the library that talks to the store failed") as caught:
+        store.size("x")
+    assert "hush" not in str(caught.value) and caught.value.__context__ is None
+    monkeypatch.setattr("obstore.store.S3Store", panic)
+    with pytest.raises(OSError, match="the library that talks to the store failed"):
+        connected("s3://b", S3, monkeypatch)
+    monkeypatch.setattr(obstore, "head", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        store.size("x")
+
+
+@pytest.mark.parametrize("out", ["az://c/x", "gs://b/x"])
+def test_a_command_with_settings_that_fail(out: str, tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    (tmp_path / "set/train/a").mkdir(parents=True)
+    (tmp_path / "set/train/a/1.JPEG").write_bytes(b"1")
+    command = [sys.executable, "-m", "fastconv", "shards", "set", "--out", out]
+    env = {n: v for n, v in os.environ.items() if not n.startswith(("AZURE_", "GOOGLE_"))}
+    env["GOOGLE_SERVICE_ACCOUNT_KEY"] = "hush"
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert done.returncode == 4, done.stderr
+    assert "cannot be used: see to" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr and "hush" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--schema", "s3://me:hush@b/x.toml"), "--schema is a file on disk"),
+        (("--schema", "s3://hush/x.py:f"), "--schema is a file on disk"),
+        (("--scheduler", "tcp://me:hush@h:1"), "--scheduler has a name or a password"),
+    ],
+    ids=repr,
+)
+def test_options_that_are_no_places_in_stores(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "fastconv", "shards", ".", "--out", "out", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr and "hush" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "removed"),
+    [
+        (["shards", "s3://b/in", "--out", "out"], True),
+        (["raw", "x", "--out=out"], True),
+        (["shards", "x", "--out", "s3://b/out"], False),
+        (["shards", "x", "--out=az://b/out"], False),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_an_interrupted_job(words: list[str], removed: bool) -> None:
+    """A store that hangs may keep what was to be removed."""
+    said = cli._stopped(words)
+    assert "run the same command again to go on" in said.lower()
+    assert ("was removed" in said) == removed
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def in_a_folder(options: Options) -> Path:
 def put_plan(prepared: Prepared, watch: Watch) -> Planned:
     """The writing part of write_plan."""
     output = FolderOutput(in_a_folder(prepared.options))
-    with output.locked():
+    with output.locked(watch.phase):
         planned = _put_plan(prepared, output)
     watch.phase("done")
     return planned

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from fastconv.errors import UsageError
 from fastconv.remote.path import RemotePath
-from fastconv.remote.refusals import NO_CREDENTIALS
+from fastconv.remote.refusals import FAILED, NO_CREDENTIALS, PATIENCE, is_panic
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 NEEDS = "object stores need obstore and boto3: pip install 'fastconv[remote]'"
-PATIENCE = "FASTCONV_STORE_PATIENCE"
+SLOW = 3  # a request may take so many times the patience: 8 MiB at 50 kB/s, by default
 TOKEN_MINUTES = 15  # for how long a key is used before the profile is asked for it again
+CHECKSUM = "AWS_CHECKSUM_ALGORITHM"
+S3_NAMES = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION"),
+)
+TENANTS = ("AZURE_TENANT_ID", "AZURE_STORAGE_TENANT_ID", "AZURE_AUTHORITY_ID")
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+SETTINGS = {
+    "s3": "the settings cannot be used: see to the variables that begin with AWS_",
+    "gs": "the credentials cannot be used: see to GOOGLE_APPLICATION_CREDENTIALS, "
+    "GOOGLE_SERVICE_ACCOUNT or GOOGLE_SERVICE_ACCOUNT_KEY, and to the file that is named there",
+    "az": "the account is not known, or its credentials cannot be used: see to "
+    "AZURE_STORAGE_ACCOUNT_NAME, and to AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_KEY",
+    "http": "is not at a server that can be asked",
+    "https": "is not at a server that can be asked",
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TENANT = re.compile(r"[A-Za-z0-9._-]+")
+_ENDPOINT = re.compile(
+    r"(?i:https?)://([^\s/?#@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+    r"(/[A-Za-z0-9._~/-]*)?"
+)
 
 
 def patience_seconds() -> float:
@@ -31,47 +55,83 @@ def patience_seconds() -> float:
     return seconds
 
 
-def connect(path: RemotePath) -> ObjectStore:
-    """obstore's store of a path's bucket. Raises UsageError where an extra is missing, and
-    PermissionError where there are no credentials."""
+def connect(path: RemotePath, *, uploads: bool = False) -> ObjectStore:
+    """obstore's store of a path's bucket; with ``uploads``, one for large bodies. Raises UsageError
+    where an extra is missing, and PermissionError where there are no credentials."""
     try:
         from obstore import store
     except ImportError:
         raise UsageError(NEEDS) from None
     patience = patience_seconds()
+    slow = SLOW * patience
     retry: Any = {
         "max_retries": 20,
-        "retry_timeout": timedelta(seconds=patience * 0.7),
+        "retry_timeout": timedelta(seconds=slow if uploads else patience * 0.7),
         "backoff": {
             "init_backoff": timedelta(milliseconds=100),
             "max_backoff": timedelta(seconds=min(5, patience / 10)),
             "base": 2,
         },
     }
+    # The time of silence runs while a body is sent, too, which no server answers before its end.
     client: Any = {
         "connect_timeout": timedelta(seconds=min(5, patience / 4)),
-        "read_timeout": timedelta(seconds=patience / 3),
-        "timeout": timedelta(seconds=patience),
+        "read_timeout": timedelta(seconds=slow if uploads else patience / 3),
+        "timeout": timedelta(seconds=slow),
     }
+    check_settings()
+    more: Any = {"client_options": client, "retry_config": retry}
     if path.scheme == "s3":
-        config, provider = _s3(path)
-        client["allow_http"] = str(config.get("endpoint", "")).startswith("http://")
-        return store.S3Store(
-            path.bucket,
-            config=config,
-            client_options=client,
-            retry_config=retry,
-            credential_provider=provider,
-        )
+        more["config"], more["credential_provider"] = _s3(path)
+        client["allow_http"] = str(more["config"].get("endpoint", "")).startswith("http://")
+        return _made(path, lambda: store.S3Store(path.bucket, **more))
     if path.scheme == "gs":
-        return store.GCSStore(path.bucket, client_options=client, retry_config=retry)
+        return _made(path, lambda: store.GCSStore(path.bucket, **more))
     if path.scheme == "az":
         client["allow_http"] = os.environ.get("AZURE_ENDPOINT", "").startswith("http://")
-        return store.AzureStore(path.bucket, client_options=client, retry_config=retry)
+        return _made(path, lambda: store.AzureStore(path.bucket, **more))
     client["allow_http"] = path.scheme == "http"
-    return store.HTTPStore.from_url(
-        f"{path.scheme}://{path.bucket}", client_options=client, retry_config=retry
-    )
+    url = f"{path.scheme}://{path.bucket}"
+    return _made(path, lambda: store.HTTPStore.from_url(url, **more))
+
+
+def _made(path: RemotePath, make: Callable[[], ObjectStore]) -> ObjectStore:
+    """A store. The library's own words are not passed on: settings stand in them."""
+    try:
+        return make()
+    except Exception:
+        reason = SETTINGS[path.scheme]
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        reason = FAILED
+    raise OSError(errno.EACCES, reason, str(path))
+
+
+def check_settings() -> None:
+    """Raises UsageError for variables that the library would fail at in its own way, and which no
+    store can be reached by. What they are is not said: it may be a secret."""
+    for name, value in os.environ.items():
+        known = name in S3_NAMES or (name.startswith("AZURE_") and "FILE" not in name)
+        if known and _CONTROL.search(value):
+            raise UsageError(
+                f"{name} holds a line end or another control character: set it without"
+            )
+        if name in TENANTS and value and not _TENANT.fullmatch(value):
+            raise UsageError(f"{name} is no tenant: it is an id or a domain's name")
+    if os.environ.get(CHECKSUM, "sha256").lower() not in ("", "sha256", "crc64nvme"):
+        raise UsageError(f"{CHECKSUM} is SHA256 or CRC64NVME")
+
+
+def _endpoint(value: str, name: str) -> str:
+    """Without a slash at its end. Raises UsageError."""
+    match = _ENDPOINT.fullmatch(value)
+    if match is None or int(match["port"] or 1) not in range(1, 1 << 16):
+        raise UsageError(
+            f"{name} is the URL of a server, http:// or https:// with its name, and with its port "
+            f"where that is another, as http://127.0.0.1:9000; what it is now is none"
+        )
+    return value.rstrip("/")
 
 
 class _Profile:
@@ -120,10 +180,11 @@ def _s3(path: RemotePath) -> tuple[Any, Any]:
     # Of each request's body a SHA-256 is signed; this has the store keep it with the object, too.
     # Deleting many at once is not what every store understands.
     config = {
-        "checksum_algorithm": said("AWS_CHECKSUM_ALGORITHM") or "SHA256",
+        "checksum_algorithm": said(CHECKSUM) or "SHA256",
         "disable_bulk_delete": True,
     }
-    endpoint = said("AWS_ENDPOINT_URL_S3") or said("AWS_ENDPOINT_URL") or said("AWS_ENDPOINT")
+    name = next((name for name in ENDPOINTS if said(name)), "")
+    endpoint = said(name) if name else None
     region = said("AWS_REGION") or said("AWS_DEFAULT_REGION")
     provider = None
     has_keys = said("AWS_ACCESS_KEY_ID") and said("AWS_SECRET_ACCESS_KEY")
@@ -141,7 +202,7 @@ def _s3(path: RemotePath) -> tuple[Any, Any]:
                 raise OSError(errno.EACCES, NO_CREDENTIALS, str(path))
             provider = _Profile(credentials)
     if endpoint:
-        config["endpoint"] = endpoint.rstrip("/")
+        config["endpoint"] = _endpoint(endpoint, name or "the profile's endpoint_url")
     if region:
         config["region"] = region
     return config, provider

@@ -86,7 +86,15 @@ def remote_path(value: str | RemotePath, option: str) -> RemotePath:
             f"{option} has a question mark, and what is behind it may be a secret that would be "
             f"seen; take it out: credentials come from the environment, or from profile files"
         )
-    if not (_HOST if scheme in READ_ONLY else _BUCKET).fullmatch(bucket):
+    if scheme in READ_ONLY and "#" in match[2]:
+        raise UsageError(
+            f"{option} has a #, and no server is told what is behind it; leave it out, or write "
+            f"%23 where it is part of a name"
+        )
+    host = _HOST.fullmatch(bucket)
+    if scheme in READ_ONLY and host and int((host[2] or ":1")[1:]) not in range(1, 1 << 16):
+        raise UsageError(f"{option} has a port that is none: it is a number from 1 to 65535")
+    if not (host if scheme in READ_ONLY else _BUCKET.fullmatch(bucket)):
         raise UsageError(f"{option} names no {SCHEMES[scheme]}: it is {scheme}://NAME/PATH")
     if scheme in READ_ONLY:
         bucket, key = bucket.lower(), unquote(key)

@@ -18,11 +18,13 @@ _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 _METADATA = re.compile(
     r"169\.254\.|metadata\.google\.internal|metadata/identity|sts[^ /]*amazonaws"
 )
+PATIENCE = "FASTCONV_STORE_PATIENCE"
+SILENT = f"its server does not answer, or too slowly ({PATIENCE} is for how long it may take)"
 _TRANSPORT = (
     (r"dns error|failed to lookup", errno.EHOSTUNREACH, "the name of its server is not known"),
     (r"InvalidCertificate|UnknownIssuer|certificate", errno.EPROTO, "its certificate is not valid"),
     (r"[Cc]onnection refused", errno.ECONNREFUSED, "no server answers there"),
-    (r"timed out|TimedOut", errno.ETIMEDOUT, "its server does not answer"),
+    (r"timed out|TimedOut", errno.ETIMEDOUT, SILENT),
     (
         r"IncompleteMessage|IncompleteBody|[Cc]onnection reset|ConnectionReset|BrokenPipe"
         r"|Broken pipe|UnexpectedEof|end of file|connection closed|error decoding response body"
@@ -37,11 +39,32 @@ NO_CREDENTIALS = (
     "(docs/howto/object-stores.md)"
 )
 
+ODD_KEY = (
+    "an object here or below has a name that cannot be used, with a control character or an empty "
+    "part (as a//b has): move it elsewhere"
+)
+FAILED = (
+    "the library that talks to the store failed: see to the settings (docs/howto/object-stores.md)"
+)
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether obstore's library gave up altogether, which Python has no Exception of."""
+    return type(error).__name__ == "PanicException"
+
+
+def is_too_short(error: BaseException) -> bool:
+    """Whether an object ends before the first byte that was asked for."""
+    match = _STATUS.search(str(error))
+    return match is not None and match[1] == "416"
+
 
 def refusal(error: BaseException, path: RemotePath) -> tuple[OSError, bool]:
     """What to raise for an error of obstore's, and whether it may pass: then another attempt is
     worth it."""
     kind, text = type(error).__name__, str(error)
+    if is_panic(error):
+        return OSError(errno.EIO, FAILED, str(path)), False
     status = int(match[1]) if (match := _STATUS.search(text)) else 0
     code = match[1] if (match := _CODE.search(text)) else ""
     said = f"{status} {code}".strip() if status else code
@@ -62,7 +85,9 @@ def refusal(error: BaseException, path: RemotePath) -> tuple[OSError, bool]:
         return words(errno.EACCES, reason), False
     if "redirect" in text or status in (301, 307):
         return words(errno.EIO, "is in another region: set AWS_REGION to that of the bucket"), False
-    if status == 416 or ("range" in text.lower() and kind == "NotSupportedError"):
+    if status == 416:
+        return words(errno.EIO, "ends before the bytes that were asked for"), False
+    if "range" in text.lower() and kind == "NotSupportedError":
         return words(errno.EIO, "its server does not give byte ranges"), False
     if status:
         passing = status >= 500 or status in (408, 409, 425, 429)
@@ -72,6 +97,8 @@ def refusal(error: BaseException, path: RemotePath) -> tuple[OSError, bool]:
     for pattern, number, reason in _TRANSPORT:
         if re.search(pattern, text):
             return words(number, reason), number not in (errno.EHOSTUNREACH, errno.EPROTO)
+    if kind == "InvalidPathError":
+        return words(errno.EINVAL, ODD_KEY), False
     if kind in ("NotSupportedError", "NotImplementedError"):
         return words(errno.ENOTSUP, "the store cannot do that"), False
     return words(errno.EIO, f"the store's answer is not understood ({kind})"), False

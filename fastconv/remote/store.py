@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from fastconv.errors import UsageError
 from fastconv.remote.backends import connect, patience_seconds
 from fastconv.remote.path import SIZED, Extent, RemotePath, sized
-from fastconv.remote.refusals import refusal
+from fastconv.remote.refusals import is_panic, is_too_short, refusal
 from fastconv.remote.threads import HASTE, heeding, on_threads, within
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 32  # requests in flight of one process
 PIECE_BYTES = 8 << 20  # the most that one request asks for
+LARGE_BYTES = 1 << 20  # from here on, a body takes its time over a slow line
 T = TypeVar("T")
 Names = list[str]
 Listing = list[tuple[str, int, str]]
@@ -40,6 +41,7 @@ class Store:
         self.root = RemotePath(root.scheme, root.bucket)
         self._patience = patience_seconds()
         self._store = connect(self.root)
+        self._uploads: ObjectStore | None = None
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -51,6 +53,13 @@ class Store:
     def backend(self) -> ObjectStore:
         """obstore's store, for what is not here."""
         return self._store
+
+    @property
+    def uploads(self) -> ObjectStore:
+        """The same, with more patience: for what has a large body."""
+        if self._uploads is None:  # made twice, it is no harm
+            self._uploads = connect(self.root, uploads=True)
+        return self._uploads
 
     def attempt(self, key: str, do: Callable[[], T]) -> T:
         """What ``do`` returns, which is called again while what it fails with may pass. Ctrl-C is
@@ -89,7 +98,9 @@ class Store:
             return OSError(errno.ECONNRESET, "its server sends less than it says", str(path)), True
         except Ended as error:
             return error, False
-        except (BaseError, OSError) as error:
+        except BaseException as error:
+            if not isinstance(error, BaseError | OSError) and not is_panic(error):
+                raise
             return refusal(error, RemotePath(self.root.scheme, self.root.bucket, key))
 
     def size(self, key: str) -> int:
@@ -122,7 +133,7 @@ class Store:
         """Bytes [start, stop) of an object that has them all. With ``version``, of an object that
         is of this version (see version): of another an OSError with errno ESTALE."""
         import obstore
-        from obstore.exceptions import PreconditionError
+        from obstore.exceptions import BaseError, PreconditionError
 
         if start == stop:
             return b""
@@ -134,6 +145,10 @@ class Store:
             try:
                 got = obstore.get(self._store, key, options=options)
             except PreconditionError:
+                got = None
+            except BaseError as error:
+                if not version or not is_too_short(error):
+                    raise
                 got = None
             if got is None or not _is_still(version, got.meta):  # see attempt: not above
                 path = RemotePath(self.root.scheme, self.root.bucket, key)
@@ -200,8 +215,9 @@ class Store:
         import obstore
 
         mode: Any = "create" if create else "overwrite"
+        store = self._store if len(data) < LARGE_BYTES else self.uploads
         told = self.attempt(
-            key, lambda: obstore.put(self._store, key, data, use_multipart=False, mode=mode)
+            key, lambda: obstore.put(store, key, data, use_multipart=False, mode=mode)
         )
         return told["e_tag"] or ""
 

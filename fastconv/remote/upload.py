@@ -97,9 +97,11 @@ class UploadPipe:
                 yield part
                 part = self._filled(pipe)
 
+        backend = self._store.uploads
+
         def upload() -> Any:
             return obstore.put(
-                self._store.backend,
+                backend,
                 self._key,
                 parts(),
                 use_multipart=True,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+STEPS = 20  # of a slow body
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>slower</Message></Error>"
 BROKEN = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>m</Message></Error>"
 
@@ -27,8 +28,10 @@ class Fault:
     "latency" (``seconds`` before it is passed on), "status" (this ``status`` is the answer, and the
     request is not passed on), "reset" (the connection is reset when the request is there), "after"
     (the same, when the server has done it), "truncate" (half of the answer's body, then the end),
-    "flip" (a bit of the request's body changes), or "hang" (no answer, for ``seconds``). The first
-    ``times`` of them, each by this ``chance``.
+    "flip" (a bit of the request's body changes), "hang" (no answer, for ``seconds``), "slow" (the
+    bodies, to and fro, take ``seconds`` each, a bit at a time), or "text" (this ``text`` is the
+    answer). The first ``times`` of them, each by
+    this ``chance``.
     """
 
     kind: str
@@ -37,6 +40,7 @@ class Fault:
     chance: float = 1.0
     status: int = 503
     seconds: float = 0.0
+    text: str = ""
     hits: int = 0
 
 
@@ -125,7 +129,7 @@ class FaultyProxy:
         self.heads.append(head)
         fault = self._fault_of(line)
         kind = fault.kind if fault else ""
-        body = _body(asked, head)
+        body = _body(asked, head, fault.seconds if fault and kind == "slow" else 0)
         if fault and kind == "latency":
             time.sleep(fault.seconds)
         if fault and kind == "hang":
@@ -141,6 +145,10 @@ class FaultyProxy:
             answer = f"HTTP/1.1 {fault.status} Injected\r\nContent-Length: {len(text)}\r\n\r\n"
             client.sendall(answer.encode() + (b"" if line.startswith("HEAD") else text))
             return True
+        if fault and kind == "text":
+            client.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(fault.text)}\r\n\r\n".encode())
+            client.sendall(fault.text.encode())
+            return True
         server.sendall(head + body)
         got = _head(answered)
         if not got:
@@ -152,7 +160,15 @@ class FaultyProxy:
         if kind == "truncate" and len(content) > 1:
             client.sendall(got + content[: len(content) // 2])
             return False
-        client.sendall(got + content)
+        if fault and kind == "slow" and content:
+            client.sendall(got)
+            for at in range(STEPS):
+                time.sleep(fault.seconds / STEPS)
+                client.sendall(
+                    content[at * len(content) // STEPS : (at + 1) * len(content) // STEPS]
+                )
+        else:
+            client.sendall(got + content)
         return b"connection: close" not in got.lower()
 
     def _fault_of(self, line: str) -> Fault | None:
@@ -177,8 +193,8 @@ def _head(stream) -> bytes:  # type: ignore[no-untyped-def]
     return b""
 
 
-def _body(stream, head: bytes) -> bytes:  # type: ignore[no-untyped-def]
-    """As it stands on the wire, chunks with their sizes."""
+def _body(stream, head: bytes, seconds: float = 0) -> bytes:  # type: ignore[no-untyped-def]
+    """As it stands on the wire, chunks with their sizes. What has a length takes so long."""
     low = head.lower()
     if b"transfer-encoding: chunked" in low:
         parts = []
@@ -188,7 +204,12 @@ def _body(stream, head: bytes) -> bytes:  # type: ignore[no-untyped-def]
             if int(size.split(b";")[0], 16) == 0:
                 return b"".join(parts)
     match = re.search(rb"\r\ncontent-length: (\d+)", low)
-    return bytes(stream.read(int(match[1]))) if match else b""
+    size, body = int(match[1]) if match else 0, b""
+    if seconds and size:
+        for _ in range(STEPS - 1):
+            body += stream.read(size // STEPS)
+            time.sleep(seconds / STEPS)
+    return body + bytes(stream.read(size - len(body)))
 
 
 def _reset(connection: socket.socket) -> None:

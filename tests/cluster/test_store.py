@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.conftest import KEY, SECRET, Server
 from cluster.faulty import FaultyProxy
+from cluster.web import WebServer
 from fastconv.errors import UsageError
 from fastconv.remote.path import RemotePath
 from fastconv.remote.store import PIECE_BYTES, Store, open_store
@@ -70,6 +73,32 @@ def test_what_is_not_there_is_said_at_once(store: Store) -> None:
         absent.list()
     with pytest.raises(FileNotFoundError, match="there is no bucket"):
         absent.put("a", b"")
+
+
+def test_an_object_that_is_shorter_now(store: Store, tmp_path: Path) -> None:
+    """It ends before the range: with a version that is a change, without one just short."""
+    (tmp_path / "x").write_bytes(bytes(100))
+    with WebServer(tmp_path, etags=False) as web:
+        page = Store(RemotePath("http", web.url.removeprefix("http://")))
+        for where, was in ((page, page.version("x")[1]), (store, "bytes=100")):
+            where is page or store.put("x", b"12345")
+            (tmp_path / "x").write_bytes(b"12345")
+            with pytest.raises(OSError, match="is not what it was when it was listed") as caught:
+                where.read_range("x", 50, 60, was)
+            assert caught.value.errno == errno.ESTALE and caught.value.__context__ is None
+            with pytest.raises(OSError, match=r"ends (before the bytes|at 5 bytes)"):
+                where.read_range("x", 50, 60)
+
+
+@pytest.mark.parametrize("key", ["odd/a//b", "odd/a\nb"])
+def test_a_key_that_cannot_be_used(store: Store, proxy: FaultyProxy, key: str) -> None:
+    """As other programs may write them; the server here has files for objects, and no such."""
+    date = "2026-01-01T00:00:00.000Z"
+    page = f"<Contents><Key>{key}</Key><LastModified>{date}</LastModified><Size>1</Size></Contents>"
+    text = "<ListBucketResult><Name>b</Name>" + page + "</ListBucketResult>"
+    proxy.add("text", "list-type=2", text=text)
+    with pytest.raises(OSError, match="has a name that cannot be used"):
+        Store(store.root).list("odd")
 
 
 def test_ends_of_objects_are_exact(store: Store) -> None:

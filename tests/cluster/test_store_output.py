@@ -434,7 +434,9 @@ def test_the_lock_of_another_machine(
     finally:
         ended.set()
         alive.join()
-    fastconv.convert(job(source, bucket))
+    told: list[str] = []
+    fastconv.convert(job(source, bucket), lambda progress: told.append(progress.phase))
+    assert "waiting for another fastconv's lock (at most 1 s)" in told
     must_be_same(objects(server, bucket), folder)
     with store_lock.locked(fastconv_path(bucket)) as still_ours:
         still_ours()

@@ -136,6 +136,31 @@ def test_a_store_that_fails_leaves_nothing(
         assert store.list() == []
 
 
+@pytest.mark.parametrize("size", [PART_BYTES - 1, len(DATA)])
+def test_a_slow_line_is_no_silence(
+    proxy: FaultyProxy, bucket: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body takes longer than the time for which a server may be silent, on its way there and
+    back."""
+    monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "2")
+    store = Store(RemotePath("s3", bucket))
+    slow = proxy.add("slow", "^(PUT|GET)", seconds=2.5)
+    upload(store, DATA[:size])
+    assert slow.hits == -(-size // PART_BYTES)
+    assert store.read("a/shard") == DATA[:size]
+
+
+def test_a_server_that_hangs_ends_an_upload(
+    proxy: FaultyProxy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "1")
+    store = Store(RemotePath("s3", bucket))
+    proxy.add("hang", "partNumber=", seconds=30)
+    with pytest.raises(TimeoutError, match="FASTCONV_STORE_PATIENCE"):
+        upload(store, DATA)
+    assert store.list() == []
+
+
 def test_memory_is_bounded(bucket: str) -> None:
     """Of a process that writes ten times as many bytes as it may hold."""
     code = f"""

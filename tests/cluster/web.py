@@ -62,6 +62,12 @@ class WebServer:
                 match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
                 start, stop = (int(match[1]), int(match[2]) + 1) if match else (0, len(data))
                 part = data[start:stop]
+                if match and not part:
+                    self.send_response(416)
+                    self.send_header("Content-Range", f"bytes */{len(data)}")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 self.send_response(206 if match else 200)
                 if match:
                     last = start + len(part) - 1
