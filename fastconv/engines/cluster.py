@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import signal
 import tempfile
@@ -52,6 +53,7 @@ class Cluster:
             self._connect()
         else:
             self._folder = tempfile.mkdtemp(prefix="fastconv-dask-")
+            _start_tracker()
             self._starting.start()
         return self
 
@@ -109,8 +111,8 @@ class Cluster:
             client = answer.get(timeout=seconds + GRACE_SECONDS)
         except Empty:
             raise OutputError(
-                f"--scheduler {address}: no scheduler answers there within {seconds:g}s, though a "
-                f"connection stands: what answers there is no Dask scheduler, or it hangs"
+                f"--scheduler {address}: no scheduler answers there within {seconds:g}s: what "
+                f"answers there is no Dask scheduler, or it hangs"
             ) from None
         if isinstance(client, (ValueError, TypeError)):
             if address.startswith("tls:"):
@@ -130,8 +132,7 @@ class Cluster:
     def _start(self) -> None:
         # A terminal's ^C goes to all processes that it sees. Those of the cluster are ended by this
         # one, and have nothing to say: they inherit what this thread blocks, as do Dask's threads,
-        # which start them. Who starts multiprocessing's tracker unblocks it, so that comes first.
-        resource_tracker.ensure_running()
+        # which start them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             from distributed import Client, LocalCluster
@@ -181,6 +182,21 @@ class _LastWords(logging.Handler):
 
     def said(self) -> str:
         return f" (Dask says: {self._last})" if self._last else ""
+
+
+def _start_tracker() -> None:
+    """Start multiprocessing's tracker: before SIGINT is blocked, for whoever starts it unblocks
+    that. It would warn, on the terminal, of what workers that were killed left, and removes it."""
+    before = os.environ.get("PYTHONWARNINGS")
+    mute = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ["PYTHONWARNINGS"] = f"{before},{mute}" if before else mute
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _load(option: str) -> None:
