@@ -95,7 +95,7 @@ def share(
             "with fastconv plan"
         )
     beside = [
-        option.opts[0] if isinstance(option, click.Option) else "SOURCE"
+        _as_given(context, option) if isinstance(option, click.Option) else "SOURCE"
         for option in context.command.params
         if option.name not in WITH_PLAN
         and context.get_parameter_source(str(option.name)) != ParameterSource.DEFAULT
@@ -123,6 +123,12 @@ def share(
             )
     outcome(report.as_dict(), _share_lines(report), quiet, as_json)
     return report.exit_code
+
+
+def _as_given(context: click.Context, option: click.Option) -> str:
+    """An option by the name that it was given by, of those of a switch."""
+    off = option.secondary_opts and not context.params[str(option.name)]
+    return str((option.secondary_opts if off else option.opts)[0])
 
 
 def _numbers(only: str) -> tuple[int, int]:

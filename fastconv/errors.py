@@ -10,6 +10,16 @@ import re
 
 FOUND_WRONG = 5  # what was to be checked is not as it should be, which is no error of the check
 
+# What to do about an image that is bad, and in a share of a plan, which says that itself.
+LEAVE_OUT = (
+    "Leave such images out with --on-error skip, which goes on from here; or mend or remove it, "
+    "and begin anew with --overwrite"
+)
+LEAVE_OUT_OF_SHARE = (
+    "Leave such images out: plan again with fastconv plan … --on-error skip, then run the share "
+    "again, which goes on from here; or mend or remove it, and plan anew with --overwrite"
+)
+
 # C0 and C1, Unicode's line ends, what turns the direction of text around, and what stands for the
 # bytes of a name that is not UTF-8, which not every stream takes.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

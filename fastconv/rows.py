@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fastconv import _jpeg, _shard
 from fastconv._tfrecord import RecordFile
 from fastconv.board import RECORDS
-from fastconv.errors import BadImageError, InputError
+from fastconv.errors import LEAVE_OUT, BadImageError, InputError
 from fastconv.images import refuse_bomb
 from fastconv.job import Job, ShardResult, ShardTask
 from fastconv.recipe import FILE_BYTES_MAX, Recipe
@@ -76,9 +76,7 @@ class RowWriter:
                 reason = str(error)
                 if not self._skip_bad:
                     raise BadImageError(
-                        f"{job.describe(row)}: bad image: {reason}. Leave such images out with "
-                        f"--on-error skip, which goes on from here; or mend or remove it, and "
-                        f"begin anew with --overwrite"
+                        f"{job.describe(row)}: bad image: {reason}. {LEAVE_OUT}"
                     ) from None
                 result.skipped.append((row, job.describe(row), reason))
                 self._board[RECORDS] += 1

@@ -28,7 +28,14 @@ from fastconv.board import NO_ROW
 from fastconv.engines import engine_for, flow, task
 from fastconv.engines.futures import ExecutorEngine
 from fastconv.engines.seats import Seats
-from fastconv.errors import FastconvError, InputError, OutputError, UsageError, WorkerError
+from fastconv.errors import (
+    BadImageError,
+    FastconvError,
+    InputError,
+    OutputError,
+    UsageError,
+    WorkerError,
+)
 from fastconv.job import ShardResult, ShardTask
 from fastconv.manifest import PARTIAL, TOOL, remove_partial
 from fastconv.progress import Progress
@@ -207,8 +214,22 @@ def _refused(name: str, text: str, host: str = "there") -> Callable[[Future[Any]
 @pytest.mark.parametrize(
     ("end", "error", "said"),
     [
-        (_refused("InputError", "x: gone"), InputError, "^x: gone \\(on host there\\)$"),
-        (_refused("InputError", "x: gone", socket.gethostname()), InputError, "^x: gone$"),
+        (
+            _refused("InputError", "x: gone"),
+            InputError,
+            "^x: gone \\(worker on host there, process 1\\)$",
+        ),
+        (
+            _refused("OutputError", "x: full", socket.gethostname()),
+            OutputError,
+            f"^x: full \\(worker on host {socket.gethostname()}, process 1\\)$",
+        ),
+        (
+            _refused("OutputError", "the worker on host there does not see x"),
+            OutputError,
+            "^the worker on host there does not see x$",
+        ),
+        (_refused("BadImageError", "x: bad"), BadImageError, "^x: bad$"),
         (_refused("Unheard", "x"), OutputError, "^x"),
         (
             lambda f: f.set_result(("crashed", ("there", 1, 2), "Trace\n")),

@@ -31,7 +31,7 @@ import fastconv
 from fastconv import Options, finish, write_plan, write_share
 from fastconv.arrays.shares import share_of
 from fastconv.board import FIRST, NO_ROW, ROW, Board
-from fastconv.errors import InputError, OutputError, UsageError
+from fastconv.errors import BadImageError, InputError, OutputError, UsageError
 from fastconv.job import ShardTask
 from fastconv.manifest import locked, remove_partial
 from fastconv.past import read_past
@@ -207,7 +207,7 @@ def test_skips(tmp_path: Path) -> None:
     assert write_plan(options(tmp_path / "in", strict, **more | {"on_error": "stop"})).kept == 2
     with pytest.raises(OutputError, match="1 of 3 shards are missing"):
         finish(strict)
-    with pytest.raises(InputError, match="bad image"):
+    with pytest.raises(BadImageError, match=r"bad image: .*plan again with fastconv plan … --on"):
         write_share(strict, k, 3, workers=1)
     report = finish(out)
     assert report is not None and report.exit_code == 1 and tree(out) == tree(one)
@@ -370,6 +370,13 @@ def test_finish_says_what_is_missing(
         assert tree(out) == before
         assert write_share(out, 2, 2, workers=1).rewritten[0][0] == "train-00003-of-00005"
         assert finish(out) is not None and tree(out) == right
+
+
+def test_finish_names_each_share_that_is_missing(mini: Path, tmp_path: Path) -> None:
+    out = planned(options(mini, tmp_path / "out"))
+    write_share(out, 1, 3, workers=1)
+    with pytest.raises(OutputError, match="--only 2/3 and --only 3/3, then finish again"):
+        finish(out)
 
 
 def test_nothing_was_written_yet(mini: Path, tmp_path: Path) -> None:
@@ -645,7 +652,7 @@ def test_bad_usage(mini: Path, tmp_path: Path, shared_out: Path) -> None:
         code, _, errors = run("shards", *words)
         assert code == 2, words
         if "--no-resume" in words:
-            assert "SOURCE, --seed" in errors and "--resume" in errors and "--out" in errors
+            assert "SOURCE, --seed" in errors and "--no-resume" in errors and "--out" in errors
         else:
             assert said in errors
     assert "Missing option '--out'" in run("shards", mini)[2]

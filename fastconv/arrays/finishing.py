@@ -78,9 +78,9 @@ def _missing(
     how = f"fastconv shards --plan {plan} --only K/N, for each K from 1 to N"
     if n:
         shares = [k for k in range(1, n + 1) if names & {t.name for t in share_of(tasks, k, n)}]
-        listed = ", ".join(f"{k}/{n}" for k in shares[:SHOWN])
-        listed += f", … ({len(shares):,} of {n:,} shares)" if len(shares) > SHOWN else ""
-        how = f"fastconv shards --plan {plan} --only {listed}"
+        listed = " and ".join(f"--only {k}/{n}" for k in shares[:SHOWN])
+        listed += f" and … ({len(shares):,} of {n:,} shares)" if len(shares) > SHOWN else ""
+        how = f"fastconv shards --plan {plan} {listed}"
     return OutputError(
         f"{root}: {len(missing):,} of {len(tasks):,} shards are missing: {', '.join(shown)}{more}; "
         f"make them with {how}, then finish again"

@@ -19,7 +19,14 @@ from fastconv.arrays.plan_at import is_finished, opened, plan_path
 from fastconv.arrays.share_report import ShareReport, share_report
 from fastconv.atomic import output_error
 from fastconv.conversion import kept_of
-from fastconv.errors import InputError, OutputError, UsageError
+from fastconv.errors import (
+    LEAVE_OUT,
+    LEAVE_OUT_OF_SHARE,
+    BadImageError,
+    InputError,
+    OutputError,
+    UsageError,
+)
 from fastconv.goal import Goal
 from fastconv.image_options import check_whole
 from fastconv.job import ShardResult, ShardTask
@@ -74,6 +81,9 @@ def write_share(
             if is_finished(path.parent):  # meanwhile: so this share's shards are there, too
                 return share.nothing_to_do()
             share.explain(error)
+            if isinstance(error, BadImageError):
+                advice = str(error).replace(LEAVE_OUT, LEAVE_OUT_OF_SHARE)
+                raise BadImageError(advice) from None
             raise
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import signal
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from multiprocessing import resource_tracker
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from fastconv.errors import OutputError, UsageError
@@ -19,6 +23,8 @@ if TYPE_CHECKING:  # loaded when they are needed: Dask is an extra, and slow to 
     from fastconv.job import ShardResult
 
 CLOSE_SECONDS = 5.0
+# Dask's own time to connect is over by then; what it does besides, it does not bound.
+GRACE_SECONDS = 3.0
 NOISY = ("distributed", "tornado", "bokeh", "asyncio")
 
 
@@ -47,6 +53,7 @@ class Cluster:
             self._connect()
         else:
             self._folder = tempfile.mkdtemp(prefix="fastconv-dask-")
+            _start_tracker()
             self._starting.start()
         return self
 
@@ -76,28 +83,57 @@ class Cluster:
         return self._engine
 
     def _connect(self) -> None:
-        import dask
         from distributed import Client
 
-        from fastconv.engines.dask import DaskEngine
+        from fastconv.engines.dask import DaskEngine, seconds_of
 
-        seconds = dask.config.get("distributed.comm.timeouts.connect")
-        try:
-            client = Client(self._scheduler, set_as_default=False)
-        except (OSError, TimeoutError) as error:
-            raise OutputError(
-                f"--scheduler {self._scheduler}: no scheduler answers there within {seconds}: "
-                f"{error}; see that it runs, and that this machine reaches it"
-            ) from None
-        except (ValueError, TypeError) as error:
+        address = str(self._scheduler)
+        if "@" in address:  # what may stand before it is nobody else's business
             raise UsageError(
-                f"--scheduler {self._scheduler}: is no address of a Dask scheduler: {error}; it is "
-                f"like tcp://host:8786"
+                "--scheduler: an address of a Dask scheduler has no user and no password; it is "
+                "like tcp://host:8786"
+            )
+        no_address = f"--scheduler {address!r}: is no address of a Dask scheduler; it is like "
+        if not address.strip():
+            raise UsageError(f"{no_address}tcp://host:8786")
+        seconds = seconds_of("distributed.comm.timeouts.connect", "30s")
+        answer: SimpleQueue[Any] = SimpleQueue()
+
+        def connect() -> None:
+            try:
+                answer.put(Client(address, set_as_default=False))
+            except BaseException as error:
+                answer.put(error)
+
+        # Where something answers that is no scheduler, this would wait for as long as that lives.
+        threading.Thread(target=connect, name="fastconv-connects", daemon=True).start()
+        try:
+            client = answer.get(timeout=seconds + GRACE_SECONDS)
+        except Empty:
+            raise OutputError(
+                f"--scheduler {address}: no scheduler answers there within {seconds:g}s: what "
+                f"answers there is no Dask scheduler, or it hangs"
             ) from None
+        if isinstance(client, (ValueError, TypeError)):
+            if address.startswith("tls:"):
+                raise UsageError(
+                    f"--scheduler {address}: Dask has no certificates for it; name them in its "
+                    f"configuration, distributed.comm.tls"
+                )
+            raise UsageError(f"{no_address}tcp://host:8786")
+        if isinstance(client, BaseException):
+            raise OutputError(
+                f"--scheduler {address}: no scheduler answers there within {seconds:g}s: "
+                f"{client}; see that it runs, and that this machine reaches it"
+            )
         self._started.append(client)
         self._engine = DaskEngine(client, last_words=self._words.said)
 
     def _start(self) -> None:
+        # A terminal's ^C goes to all processes that it sees. Those of the cluster are ended by this
+        # one, and have nothing to say: they inherit what this thread blocks, as do Dask's threads,
+        # which start them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             from distributed import Client, LocalCluster
 
@@ -117,7 +153,7 @@ class Cluster:
             self._started.append(cluster)
             client = Client(cluster, set_as_default=False)
             self._started.append(client)
-            self._engine = DaskEngine(client, last_words=self._words.said)
+            self._engine = DaskEngine(client, last_words=self._words.said, local=True)
         except BaseException as error:
             self._error = error
 
@@ -146,6 +182,21 @@ class _LastWords(logging.Handler):
 
     def said(self) -> str:
         return f" (Dask says: {self._last})" if self._last else ""
+
+
+def _start_tracker() -> None:
+    """Start multiprocessing's tracker: before SIGINT is blocked, for whoever starts it unblocks
+    that. It would warn, on the terminal, of what workers that were killed left, and removes it."""
+    before = os.environ.get("PYTHONWARNINGS")
+    mute = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ["PYTHONWARNINGS"] = f"{before},{mute}" if before else mute
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _load(option: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
@@ -43,6 +42,8 @@ AT_WORKER = "__import__('fastconv.engines.dask_task', fromlist=['_']).write_and_
 # Of the same task: it was to be done anew since the client lost its scheduler, or somebody
 # cancelled it.
 AGAIN_MAX = 20
+# Nobody but this process starts a local cluster's workers, and it does so at once.
+LOCAL_SECONDS = 30.0
 
 
 class DaskEngine:
@@ -51,6 +52,7 @@ class DaskEngine:
 
     How long is waited, Dask's configuration says: ``fastconv.wait-for-workers`` while there is no
     worker (300 s), ``fastconv.scheduler-silence`` while the scheduler does not answer (60 s).
+    For workers of a ``local`` cluster, which this process started, at most 30 s are waited.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class DaskEngine:
         client: distributed.Client,
         workers: int | None = None,
         last_words: Callable[[], str] = lambda: "",
+        local: bool = False,
     ) -> None:
         if client.asynchronous or client.status == "closed":
             what = "an asynchronous client" if client.asynchronous else "a client that is closed"
@@ -65,7 +68,7 @@ class DaskEngine:
                 f"engine is {what}; give a Client that is connected, of the usual kind"
             )
         self._client, self._most, self._last_words = client, workers, last_words
-        self._pulse = _Pulse(client, last_words)
+        self._pulse = _Pulse(client, last_words, local)
 
     def workers_for(self, shards: int) -> int:
         self._pulse.ask_now()
@@ -78,7 +81,7 @@ class DaskEngine:
     def write(self, order: Order) -> Iterator[ShardResult]:
         """As Engine says. Raises WorkerError where a shard's workers died again and again, and
         OutputError where there are no workers, or no scheduler, for too long."""
-        here, pulse = socket.gethostname(), self._pulse
+        pulse = self._pulse
         shown = Shown(order, self.workers_for(len(order.tasks)))
         heard: dict[str, tuple[Any, ...]] = {}  # by the shard's name, as is the next
         answers: dict[str, tuple[str, bytes]] = {}
@@ -141,7 +144,7 @@ class DaskEngine:
                         f"{task.name}: Dask could not have it written: "
                         f"{type(error).__name__}: {error}"
                     ) from error
-                result = told(answer, task, here)
+                result = told(answer, task)
                 shown.done(who, result)
                 yield result
         shown.ended()
@@ -201,12 +204,16 @@ class _Pulse:
     """What is known of a cluster without ever waiting for it: the workers' threads by their
     addresses, and when it last answered."""
 
-    def __init__(self, client: distributed.Client, last_words: Callable[[], str]) -> None:
-        self._client, self._last_words = client, last_words
+    def __init__(
+        self, client: distributed.Client, last_words: Callable[[], str], local: bool = False
+    ) -> None:
+        self._client, self._last_words, self._local = client, last_words, local
         self.threads: dict[str, int] = {}
         self.on_return: Callable[[], None] = lambda: None
-        self._silence = _seconds("scheduler-silence", "60s")
-        self._patience = _seconds("wait-for-workers", "300s")
+        self._silence = seconds_of("fastconv.scheduler-silence", "60s")
+        self._patience = seconds_of("fastconv.wait-for-workers", "300s")
+        if local:
+            self._patience = min(self._patience, LOCAL_SECONDS)
         self._asked = self._checked = time.monotonic()
         # How long the one has not been heard, and the others were none. Only time in which this was
         # looked at counts: a job that is suspended, or waits for its disk, has not waited for them.
@@ -260,6 +267,12 @@ class _Pulse:
             )
         if silent > ANSWER_SECONDS / 2:
             return f"waiting for the scheduler to answer (at most {self._silence:.0f} s)"
+        if self._alone > self._patience and self._local:
+            raise WorkerError(
+                f"the workers of the local cluster ended, and none has come back for "
+                f"{self._patience:.0f} s{self._last_words()}. Shards that are done are whole; run "
+                f"the same command again to go on. A lack of memory is a usual cause"
+            )
         if self._alone > self._patience:
             raise OutputError(
                 f"the cluster has had no worker for {self._patience:.0f} s; start some, then run "
@@ -282,9 +295,10 @@ def _soon(client: distributed.Client, doing: Coroutine[Any, Any, Any]) -> Future
         ) from None
 
 
-def _seconds(name: str, default: str) -> float:
-    said = dask.config.get(f"fastconv.{name}", default)
+def seconds_of(name: str, default: str) -> float:
+    """A time in Dask's configuration. UsageError where it is none."""
+    said = dask.config.get(name, default)
     try:
         return float(parse_timedelta(said, default="s"))
     except (KeyError, TypeError, ValueError):
-        raise UsageError(f"fastconv.{name} in Dask's configuration is no time: {said!r}") from None
+        raise UsageError(f"{name} in Dask's configuration is no time: {said!r}") from None

@@ -19,7 +19,7 @@ from fastconv.atomic import output_error, write_whole
 from fastconv.engine import Order
 from fastconv.engines.seats import Seats
 from fastconv.engines.task import CRASHED, DONE, Answer, error_of, plan_path
-from fastconv.errors import OutputError, WorkerError
+from fastconv.errors import BadImageError, OutputError, WorkerError
 from fastconv.job import ShardResult, ShardTask
 from fastconv.manifest import TOOL
 from fastconv.planfile import plan_segment
@@ -142,8 +142,9 @@ class Shown:
         self._samples.take(self.seats.board, last=True)
 
 
-def told(answer: Answer, task: ShardTask, here: str) -> ShardResult:
-    """What a worker answered. Raises the error that it met; ``here`` is this host's name."""
+def told(answer: Answer, task: ShardTask) -> ShardResult:
+    """What a worker answered. Raises the error that it met, which names the worker, unless it is
+    an image's: hosts and containers of one name may see other files."""
     kind, (host, pid, _), *rest = answer
     if kind == DONE:
         result: ShardResult = rest[0]
@@ -155,9 +156,10 @@ def told(answer: Answer, task: ShardTask, here: str) -> ShardResult:
             rest[0],
         )
     name, text = rest
-    if host not in (here, "") and host not in text:
-        text = f"{text} (on host {host})"
-    raise error_of(name, text)
+    error = error_of(name, text)
+    if isinstance(error, BadImageError) or f"the worker on host {host} " in text:
+        raise error
+    raise type(error)(f"{text} (worker on host {host}, process {pid})")
 
 
 def named(tasks: list[ShardTask]) -> str:

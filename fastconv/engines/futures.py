@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 
@@ -43,7 +42,6 @@ class ExecutorEngine:
     def write(self, order: Order) -> Iterator[ShardResult]:
         """As Engine says. Raises WorkerError where a worker died: an executor whose worker dies is
         of no use any more."""
-        here = socket.gethostname()
         workers = self.workers_for(len(order.tasks))
         shown = Shown(order, workers)
         shown.seats.all_writing()
@@ -74,7 +72,7 @@ class ExecutorEngine:
                         f"{task.name}: the engine could not have it written: "
                         f"{type(error).__name__}: {error}"
                     ) from error
-                result = told(answer, task, here)
+                result = told(answer, task)
                 shown.done(who_of(answer), result)
                 yield result
         shown.ended()

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import digests, leftovers
 
-from cluster.dasks import Client, Dask, children_of, done, kill
+from cluster.dasks import Client, Dask, children_of, done, environment, kill
 from cluster.jobs import SHARDS, files, gone_on
+from fastconv.errors import OutputError, WorkerError
 
 pytestmark = pytest.mark.cluster
 
@@ -222,10 +231,96 @@ def test_nobody_answers(source: Path, tmp_path: Path) -> None:
         none.address = "tcp://127.0.0.1:9"
         code, said = shards(none, source, out, env=env).end(20)
         assert code == 4 and "no scheduler answers there within 1s" in said, said
-        none.address = "tcp://"
+        for none.address in ("tcp://", "", "tcp://host:x"):
+            code, said = shards(none, source, out, env=env).end(20)
+            assert code == 2 and "is no address of a Dask scheduler; it is like" in said, said
+        none.address = "tcp://me:secret@127.0.0.1:9"
         code, said = shards(none, source, out, env=env).end(20)
-        assert code == 2 and "is no address of a Dask scheduler" in said, said
+        assert code == 2 and "has no user and no password" in said and "secret" not in said, said
     assert not out.exists()
+
+
+def test_who_answers_is_no_scheduler(source: Path, tmp_path: Path) -> None:
+    out, env = tmp_path / "out", {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
+    with socket.create_server(("127.0.0.1", 0)) as silent, Dask(tmp_path) as none:
+        none.address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        code, said = shards(none, source, out, env=env).end(30)
+    assert code == 4 and "no scheduler answers there within 1s" in said, said
+    assert "Traceback" not in said and said.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_workers_that_are_gone_for_good(local: bool) -> None:
+    import dask
+
+    from fastconv.engines.dask import LOCAL_SECONDS, _Pulse
+
+    client = SimpleNamespace(status="running", scheduler_comm=None)
+    with dask.config.set({"fastconv.wait-for-workers": "1h"}):
+        pulse = _Pulse(client, lambda: " (Dask says: it died)", local)
+    assert f"at most {LOCAL_SECONDS if local else 3600:.0f} s" in pulse.check()
+    pulse._alone = 3600.0
+    if local:
+        with pytest.raises(
+            WorkerError, match=r"workers of the local cluster ended.*\(Dask says: it"
+        ):
+            pulse.check()
+    else:
+        with pytest.raises(OutputError, match="has had no worker for 3600 s; start some"):
+            pulse.check()
+
+
+def test_interrupted_on_a_terminal(source: Path, tmp_path: Path) -> None:
+    """^C goes to all processes of the terminal, the cluster's too, and one that was started again.
+    None of them but ours says anything."""
+    if shutil.which("setsid") is None:
+        pytest.skip("setsid is not installed")
+    out = tmp_path / "out"
+    ours, theirs = pty.openpty()
+    words = ["shards", source, "--out", out, "--train-shards", SHARDS, "--local-cluster", 2]
+    process = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-m", "fastconv", *map(str, words), "--quiet"],
+        env=environment(),
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+
+    def workers() -> list[int]:
+        lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children_of(process)}
+        return [pid for pid, line in lines.items() if b"spawn_main" in line]
+
+    try:
+        deadline = time.monotonic() + 40
+        killed = 0
+        while len(done(out)) < 3 or not killed or killed in workers() or len(workers()) < 2:
+            assert process.poll() is None and time.monotonic() < deadline
+            if not killed and done(out):
+                killed = workers()[0]
+                os.kill(killed, signal.SIGKILL)
+            time.sleep(0.02)
+        for pid in workers():
+            (blocked,) = (
+                int(line.split()[1], 16)
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                if line.startswith("SigBlk")
+            )
+            assert blocked & 1 << signal.SIGINT - 1
+        os.write(ours, b"\x03")
+        assert process.wait(timeout=20) == 130
+        said = ""
+        with suppress(OSError):  # when none of its processes is left
+            while part := os.read(ours, 1 << 16):
+                said += part.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    said = said.replace("^C\r\n", "", 1)  # the terminal's own
+    assert said.count("\n") == 1 and "Run the same command again to go on" in said, said
 
 
 def test_a_cluster_of_its_own(source: Path, right: dict[str, str], tmp_path: Path) -> None:
