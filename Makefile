@@ -76,7 +76,7 @@ test: $(TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-cluster: $(CLUSTER)
-	$(BIN)/python -m pytest -m 'cluster and not torture' -n $(JOBS) --dist loadfile tests/cluster tests/test_docs.py $(ARGS)
+	$(BIN)/python -m pytest -m 'cluster and not torture' -n $(JOBS) --dist loadfile tests/cluster tests/test_store_paths.py tests/test_docs.py $(ARGS)
 
 torture: $(CLUSTER)
 	$(BIN)/python -m pytest -m torture -n $(JOBS) --dist worksteal $(ARGS)

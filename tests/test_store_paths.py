@@ -167,6 +167,7 @@ def connected(url: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatc
     return Store(remote_path(url, "--out"))
 
 
+@pytest.mark.cluster  # obstore
 @pytest.mark.parametrize(
     ("url", "settings", "said"),
     [
@@ -198,6 +199,7 @@ def test_settings_that_cannot_be(
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.cluster  # obstore
 @pytest.mark.parametrize(
     ("url", "settings", "said"),
     [
@@ -213,18 +215,17 @@ def test_settings_that_cannot_be(
 def test_settings_that_the_library_refuses(
     url: str, settings: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("obstore")
     with pytest.raises(PermissionError, match=said) as caught:
         connected(url, settings, monkeypatch)
     assert caught.value.filename == url and caught.value.__context__ is None
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.cluster  # obstore
 @pytest.mark.parametrize(
     "endpoint", ["http://h", "HTTPS://h.i-j_k:65535/", "http://[::1]:80/a/b", "https://me:x@h"]
 )
 def test_endpoints(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("obstore")
     connected("s3://b", {**S3, "AWS_ENDPOINT_URL": endpoint}, monkeypatch)
 
 
@@ -232,6 +233,7 @@ class PanicException(BaseException):
     """As pyo3's, by which Rust's library ends."""
 
 
+@pytest.mark.cluster  # obstore
 def test_a_panic_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     obstore = pytest.importorskip("obstore")
     store = connected("s3://b", S3, monkeypatch)
@@ -251,9 +253,9 @@ def test_a_panic_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         store.size("x")
 
 
+@pytest.mark.cluster  # obstore
 @pytest.mark.parametrize("out", ["az://c/x", "gs://b/x"])
 def test_a_command_with_settings_that_fail(out: str, tmp_path: Path) -> None:
-    pytest.importorskip("obstore")
     (tmp_path / "set/train/a").mkdir(parents=True)
     (tmp_path / "set/train/a/1.JPEG").write_bytes(b"1")
     command = [sys.executable, "-m", "fastconv", "shards", "set", "--out", out]
