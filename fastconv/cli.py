@@ -145,11 +145,6 @@ def _engine(
         return LocalEngine(options.workers)
     if scheduler is not None and local_cluster is not None:
         raise UsageError("--scheduler and --local-cluster are two places for one job; give one")
-    if scheduler is not None and "@" in scheduler:
-        raise UsageError(
-            "--scheduler has a name or a password before its host, which would be seen; take it "
-            "out: a scheduler is reached by its address alone, as tcp://host:8786"
-        )
     if options.workers is not None:
         raise UsageError(
             "--workers is for processes without a cluster, which has workers of its own"
