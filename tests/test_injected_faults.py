@@ -329,7 +329,6 @@ MUST_BE_SEEN = {
         ("archives", "refused"),
         ("archives", "source refused"),
         ("two workers", "interrupted"),
-        ("resumed", "ended"),
         ("tree", "source refused"),
         ("compressed", "refused"),
         ("compressed, resumed", "ended"),

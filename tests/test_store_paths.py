@@ -272,7 +272,6 @@ def test_a_command_with_settings_that_fail(out: str, tmp_path: Path) -> None:
     [
         (("--schema", "s3://me:hush@b/x.toml"), "--schema is a file on disk"),
         (("--schema", "s3://hush/x.py:f"), "--schema is a file on disk"),
-        (("--scheduler", "tcp://me:hush@h:1"), "--scheduler has a name or a password"),
     ],
     ids=repr,
 )
