@@ -78,7 +78,8 @@ static void make_plan(columns *c, fc_keep *keep, fuzz_input *in)
     keep->source.plan = (fc_plan){
         c->container, c->offset, c->size, c->klass, c->name_start, c->name, c->box_start, c->box,
         c->container_file, c->container_is_folder, c->path_start, c->path, c->label,
-        c->block_start, c->path, has_extra ? c->extra_start : NULL, has_extra ? c->extra : NULL};
+        c->block_start, c->path, has_extra ? c->extra_start : NULL, has_extra ? c->extra : NULL,
+        NULL, NULL};
 }
 
 /* The record is one feature for each key, and each says what the plan and the image say. */
