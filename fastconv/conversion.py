@@ -131,6 +131,8 @@ def _work_through(work: Work, output: Output, watch: Watch) -> Report:
     if past and past.is_finished and not todo:
         amiss = output.not_as_written(beside(past.facts, outline.classes))
         if not amiss:
+            with suppress(OSError, OutputError):  # of a run that ended between its last two steps
+                output.remove_unfinished()
             return account(kept)[0]
         rewritten = (*rewritten, *((name, "is not as it was written") for name in amiss))
     runs = output.read_runs() if past else []
