@@ -26,7 +26,7 @@ from fastconv.cli_options import (
     on_disk,
     with_options,
 )
-from fastconv.cli_output import allow_any_encoding, consoles, outcome, say
+from fastconv.cli_output import allow_any_encoding, consoles, outcome, prepare_and_say
 from fastconv.cli_plan import finish, plan, require_out, share
 from fastconv.cli_raw import raw
 from fastconv.cli_report import report
@@ -108,23 +108,13 @@ def shards(
     with nullcontext() if dry_run else _engine(options, scheduler, local_cluster) as engine:
         from fastconv.conversion import carry_out
         from fastconv.display import display_for
-        from fastconv.prepare import prepare
         from fastconv.progress import Watch
-        from fastconv.tables import (
-            plan_dict,
-            plan_table,
-            report_table,
-            source_lines,
-            warning_lines,
-        )
+        from fastconv.tables import plan_dict, plan_table, report_table
 
         _, status = consoles()
         with display_for(status, quiet) as display:
             watch = Watch(display.show)
-            prepared = prepare(options, watch, to_write=not dry_run)
-            if not quiet:
-                say(status, source_lines(prepared.dataset, prepared.checked))
-                say(status, [] if dry_run else warning_lines(prepared))
+            prepared = prepare_and_say(options, watch, status, dry_run, quiet)
             if engine is not None:
                 report = carry_out(prepared, watch, engine)
     if engine is None:

@@ -18,7 +18,10 @@ from fastconv.errors import OutputError, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fastconv.options import Options
     from fastconv.pictures.terminal import Window
+    from fastconv.prepare import Prepared
+    from fastconv.progress import Watch
 
 
 ANY_ENCODING = "fastconv.any_encoding"
@@ -55,6 +58,20 @@ def say(console: Console, lines: Iterable[str]) -> None:
     with suppress(OSError):  # a job does not end because nobody watches it
         for line in lines:
             console.print(one_line(line), soft_wrap=True)
+
+
+def prepare_and_say(
+    options: Options, watch: Watch, status: Console, dry_run: bool, quiet: bool
+) -> Prepared:
+    """List and plan, of `fastconv shards` and `fastconv plan`, and say what was found."""
+    from fastconv.prepare import prepare
+    from fastconv.tables import source_lines, warning_lines
+
+    prepared = prepare(options, watch, to_write=not dry_run)
+    if not quiet:
+        say(status, source_lines(prepared.dataset, prepared.checked))
+        say(status, [] if dry_run else warning_lines(prepared))
+    return prepared
 
 
 def outcome(

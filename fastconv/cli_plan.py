@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from fastconv.cli_options import OUT, SHARDS_OPTIONS, SHOW_OPTIONS, with_options
-from fastconv.cli_output import consoles, outcome, say
+from fastconv.cli_output import consoles, outcome, prepare_and_say
 from fastconv.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,19 +32,15 @@ def plan(dry_run: bool, quiet: bool, as_json: bool, no_space_check: bool, **give
     from fastconv.arrays.planning import in_a_folder, put_plan
     from fastconv.display import display_for
     from fastconv.options import Options
-    from fastconv.prepare import prepare
     from fastconv.progress import Watch
-    from fastconv.tables import plan_dict, plan_table, source_lines, warning_lines
+    from fastconv.tables import plan_dict, plan_table
 
     options = Options(space_check=not no_space_check, **given)
     in_a_folder(options)
     _, status = consoles()
     with display_for(status, quiet) as display:
         watch = Watch(display.show)
-        prepared = prepare(options, watch, to_write=not dry_run)
-        if not quiet:
-            say(status, source_lines(prepared.dataset, prepared.checked))
-            say(status, [] if dry_run else warning_lines(prepared))
+        prepared = prepare_and_say(options, watch, status, dry_run, quiet)
         table, lines = plan_table(prepared)
         summary = plan_dict(prepared)
         if not dry_run:
