@@ -147,8 +147,8 @@ def leftovers(out: Path) -> list[str]:
 
 
 # What stays for a session, and is no test's own: multiprocessing's, that of injected faults, and
-# the S3 server.
-THAT_STAY = (b"resource_tracker", b"faults/server.py", b"juicefs")
+# the stores' servers.
+THAT_STAY = (b"resource_tracker", b"faults/server.py", b"juicefs", b"azurite")
 
 
 def children() -> list[str]:

@@ -166,6 +166,7 @@ def s3_client(path: RemotePath) -> Any:
         "s3",
         endpoint_url=config.get("endpoint"),
         region_name=config.get("region"),
+        verify=os.environ.get("SSL_CERT_FILE") or None,  # as obstore has it
         config=Config(retries={"mode": "standard", "total_max_attempts": 4}, **settings),
     )
 

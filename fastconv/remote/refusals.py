@@ -20,9 +20,12 @@ _METADATA = re.compile(
 )
 PATIENCE = "FASTCONV_STORE_PATIENCE"
 SILENT = f"its server does not answer, or too slowly ({PATIENCE} is for how long it may take)"
+CERTIFICATE = (
+    "its certificate is not valid (SSL_CERT_FILE names a file of certificate authorities to trust)"
+)
 _TRANSPORT = (
     (r"dns error|failed to lookup", errno.EHOSTUNREACH, "the name of its server is not known"),
-    (r"InvalidCertificate|UnknownIssuer|certificate", errno.EPROTO, "its certificate is not valid"),
+    (r"InvalidCertificate|UnknownIssuer|certificate", errno.EPROTO, CERTIFICATE),
     (r"[Cc]onnection refused", errno.ECONNREFUSED, "no server answers there"),
     (r"timed out|TimedOut", errno.ETIMEDOUT, SILENT),
     (

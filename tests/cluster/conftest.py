@@ -28,7 +28,7 @@ from cluster.jobs import images, in_the_right_way
 
 _HERE = Path(__file__).resolve().parent
 KEY, SECRET = "a-key-that-is-not-said", "a-secret-that-is-never-said"
-NEEDED = ("obstore", "boto3", "distributed")
+NEEDED = ("obstore", "boto3", "distributed", "azure.storage.blob", "trustme")
 
 
 def _asked_for(config: pytest.Config) -> bool:
@@ -40,10 +40,17 @@ def _asked_for(config: pytest.Config) -> bool:
     return any(path == _HERE or _HERE in path.parents for path in paths)
 
 
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of what it is a part of
+        return False
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     if not _asked_for(config):
         return True
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in NEEDED if not _is_installed(name)]
     if missing:
         pytest.exit(
             f"the cluster's tests were asked for, but not installed: {', '.join(missing)}."

@@ -1,6 +1,7 @@
 """An HTTP proxy before a real server, which delays, cuts off and refuses what it is told to.
 
-It passes heads on as they are, Host among them: S3's signatures cover it.
+It passes heads on as they are, Host among them: S3's signatures cover it. Where it is told to, it
+is spoken to under TLS, and speaks in the clear to the server.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import random
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -49,6 +51,7 @@ class FaultyProxy:
     """A context manager. ``requests`` are the lines of all requests, ``heads`` their heads."""
 
     upstream: str
+    tls: ssl.SSLContext | None = None
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
@@ -62,7 +65,8 @@ class FaultyProxy:
 
     def __enter__(self) -> FaultyProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if self.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._start(self._accept)
         return self
 
@@ -105,6 +109,12 @@ class FaultyProxy:
 
     def _serve(self, client: socket.socket) -> None:
         place = urlsplit(self.upstream)
+        if self.tls:
+            try:
+                client = self.tls.wrap_socket(client, server_side=True)
+            except OSError:  # who does not trust it leaves
+                client.close()
+                return
         with client, socket.create_connection((place.hostname or "", place.port or 80)) as server:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,35 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import made_once
 
 import fastconv
 from cluster.conftest import Server, wait_for
 from cluster.faulty import FaultyProxy
+from cluster.store_jobs import SHARDS, archives, in_folder, must_be_same, run, words
 from fastconv import store_lock
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.remote import threads
-from fastconv.sample import make_sample
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("no_children")]
-SHARDS: dict[str, Any] = {"train_shards": 4, "validation_shards": 2}
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("store-source") / "imagenet"
-    make_sample(out, classes=5, train_images=400, validation_images=60, workers=1)
-    return out
+    return made_once(tmp_path_factory, "store-source", archives)
 
 
 @pytest.fixture(scope="session")
 def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the job writes into a folder, by paths."""
     return in_folder(source, tmp_path_factory.mktemp("store-folder"))
-
-
-def in_folder(source: Path, out: Path, **more: Any) -> dict[str, bytes]:
-    fastconv.convert(fastconv.Options(source=source, out=out, workers=1, **{**SHARDS, **more}))
-    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
 def objects(server: Server, bucket: str, prefix: str = "set/") -> dict[str, bytes]:
@@ -66,23 +58,8 @@ def job(source: Path, bucket: str, **more: Any) -> fastconv.Options:
     return fastconv.Options(source=source, out=f"s3://{bucket}/set", **{**SHARDS, **more})
 
 
-def must_be_same(found: dict[str, bytes], wanted: dict[str, bytes]) -> None:
-    assert found.keys() == wanted.keys()
-    differ = [
-        name for name in wanted if not name.endswith("runs.json") and found[name] != wanted[name]
-    ]
-    assert differ == []
-
-
 def command(source: Path, bucket: str, *more: str) -> list[str]:
-    words = ["shards", str(source), "--out", f"s3://{bucket}/set", "--quiet", "--workers", "2"]
-    words += ["--train-shards", "4", "--validation-shards", "2", *more]
-    return [sys.executable, "-m", "fastconv", *words]
-
-
-def run(words: list[str]) -> tuple[int, str]:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=100)
-    return done.returncode, done.stderr
+    return words(source, f"s3://{bucket}/set", *more)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +87,7 @@ def test_from_a_bucket_into_a_bucket(
         client.upload_file(str(path), bucket, f"from/{path.name}")
     for kind in ("status", "reset", "truncate"):
         proxy.add(kind, chance=0.03, status=503)
-    words = command(source, bucket)
-    words[words.index(str(source))] = f"s3://{bucket}/from"
-    assert run(words) == (0, "")
+    assert run(words(f"s3://{bucket}/from", f"s3://{bucket}/set")) == (0, "")
     found = objects(server, bucket)
     assert found["manifest.json"].count(f"s3://{bucket}/from".encode()) >= 1
     must_be_same(
