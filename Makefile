@@ -1,4 +1,4 @@
-# make demo | test | test-cluster | torture | lint | docs | test-peers | asan | fuzz | bench | wheel | clean
+# make demo | test | docs | test-cluster | torture | lint | test-peers | asan | fuzz | bench | wheel | clean
 #
 # Nothing is installed outside this folder: a command's environment is made when it is first asked
 # for (.venv, and .venv-peers for the large ones), and brought up to date when the files that the
@@ -35,7 +35,7 @@ help:
 	@echo 'make torture     every call to the file system failed, 200 kills, disks that fill up'
 	@echo 'make test-peers  those: what is written, read by every reader that is promised'
 	@echo 'make lint        ruff, its format, and mypy --strict'
-	@echo 'make docs        the documentation site in build/site, the manual pages in build/man; no warning passes'
+	@echo 'make docs        every command in the documentation run; its site in build/site, the manual pages in build/man'
 	@echo 'make asan        the tests of the compiled code, that code under AddressSanitizer and UBSan'
 	@echo 'make fuzz        the compiled code fuzzed under sanitizers, by clang; FUZZ_SECONDS=600 for each part'
 	@echo 'make fuzz-smoke  the same, a minute for each'
@@ -119,6 +119,7 @@ docs: $(DEV)
 	rm -rf build/site build/man
 	$(BIN)/python -m sphinx -q -E -W --keep-going -n -c docs -d build/doctrees . build/site
 	$(BIN)/python tools/make_man.py build/man
+	$(BIN)/python -m pytest -m docs -n $(JOBS) --dist worksteal tests/test_docs.py $(ARGS)
 
 test-architecture: $(TEST)
 	$(BIN)/python -m pytest -q tests/test_architecture.py

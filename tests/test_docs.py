@@ -201,6 +201,7 @@ RUNNABLE = [
 ]
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("document", RUNNABLE, ids=name_of)
 def test_blocks_do_what_they_say(document: Path, place: Place) -> None:
     assert run_document(document, place, set()) > 0

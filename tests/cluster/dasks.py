@@ -68,7 +68,8 @@ class Dask:
     def start(self, port: int = 0, env: dict[str, str] | None = None) -> Dask:
         """The scheduler."""
         words = ["distributed.cli.dask_scheduler", "--host", self._host, "--port", str(port)]
-        self.scheduler, log = self._start([*words, "--no-dashboard"], None, env)
+        words += ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]  # else 8787 for all
+        self.scheduler, log = self._start(words, None, env)
         self.address = _said(log, rb"Scheduler at:\s+(tcp://\S+)", self.scheduler)
         return self
 
