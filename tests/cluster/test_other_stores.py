@@ -48,7 +48,7 @@ def place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Place]:
     """An empty bucket that the environment leads to."""
-    name = f"bucket-{os.getpid()}-{next(_numbers)}"
+    name = f"other-{os.getpid()}-{next(_numbers)}"
     if request.param == "az":
         made = azure(request.getfixturevalue("azure_server"), name, authority)
     else:
@@ -178,7 +178,7 @@ def test_a_wrong_key_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    with azure(azure_server, f"bucket-{os.getpid()}-{next(_numbers)}", authority) as place:
+    with azure(azure_server, f"other-{os.getpid()}-{next(_numbers)}", authority) as place:
         for variable, value in place.env.items():
             monkeypatch.setenv(variable, value)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
