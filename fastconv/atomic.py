@@ -15,6 +15,7 @@ from fastconv.remote.path import RemotePath
 CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
 
 AGAIN = "run the same command again to go on"
+ANEW = "run the same command again"  # of what is made at a stroke
 
 
 def output_error(

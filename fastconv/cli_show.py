@@ -71,8 +71,7 @@ def show(
     PATH is a shard, an output of fastconv's, or a folder of TFRecord files, whoever wrote them.
     Pictures are as they are stored, with their boxes.
     """
-    from pathlib import Path
-
+    from fastconv.options import clean_path
     from fastconv.pictures.sheet import (
         PICTURES_MAX,
         check_size,
@@ -92,7 +91,7 @@ def show(
     if sheet is None and how is None and (columns or side):
         option = "--columns" if columns else "--side"
         raise UsageError(f"{option} is of pictures, and none are shown; give --sheet or --picture")
-    target = Path(sheet).expanduser() if sheet is not None else None
+    target = clean_path(sheet, "--sheet", absolute=False) if sheet is not None else None
     if target is not None:
         sheet_format(target)
     looked = look(path)

@@ -152,6 +152,15 @@ def kind_of(out: Path) -> str | None:
     return None
 
 
+def refuse_class_folders(root: Path) -> None:
+    """InputError where shards are looked for in an output of class folders."""
+    if kind_of(root) == RAW:
+        raise InputError(
+            f"{root}: holds class folders, by `fastconv raw`, and no shards; the same command, run "
+            f"again, checks the names and sizes of their files"
+        )
+
+
 def parse(path: Place, data: bytes, kind: str | None = None) -> dict[str, Any]:
     """A manifest, or a journal's first line, of an output of this kind. OutputError where it is
     none of fastconv's, or of an output of another kind."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastconv.atomic import output_error
+from fastconv.atomic import ANEW, output_error
 from fastconv.comparison.sides import holds_records, open_side
 from fastconv.errors import InputError, OutputError, RecordError, UsageError
 from fastconv.layout import DATA, INDEXES, refuse_among
@@ -108,7 +108,7 @@ def refuse_sheet(sheet: Path, looked: Looked) -> None:
             taken.append(here)
         refuse_among(sheet, "--sheet", taken)
     except OSError as error:
-        raise output_error(sheet, error) from None
+        raise output_error(sheet, error, ANEW) from None
 
 
 def _past(folder: Path) -> Past | None:

@@ -70,6 +70,7 @@ def write_tfds_info(
     Raises InputError, OutputError and UsageError; the output's manifest names what was written.
     """
     root = files.root_of(clean_path(path, "PATH", absolute=False))
+    files.refuse_class_folders(root)
     past = read_past(root)
     if past is None:
         return _of_others(root, name, dataset_version, labels, label_offset, overwrite)

@@ -140,7 +140,7 @@ def test_csv_and_parquet_give_the_same_bytes(source: Path, tmp_path: Path) -> No
     columns: dict[str, list[Any]] = {
         "file_name": list(NAMES),
         "n": [-(2**63), 2**63 - 1, 0, None, 300],
-        "x": [0.5, float("nan"), float("-inf"), None, 1e39],
+        "x": [0.5, float("nan"), float("-inf"), None, 1e38],
         "t": ["", "line\nbreak", 'a "quote", a comma', "\u00fc\U0001f600", "nul\0nul"],
     }
     rows = [["" if v is None else v for v in row] for row in zip(*columns.values(), strict=True)]
@@ -224,6 +224,23 @@ def test_a_kind_that_is_asked_for(
         return
     with pytest.raises(InputError, match=f"t.csv: line 5: column 'c' has .*, which is no {kind}"):
         read(source, path, {"f": ("c", kind)})
+
+
+def test_numbers_that_a_float_has_no_room_for(source: Path, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for value in ("1e39", "-1e300", "9" * 400):
+        rows = [[name, "inf"] for name in NAMES]
+        rows[3][1] = value
+        path = table(tmp_path, csv_text(["file_name", "c"], rows))
+        with pytest.raises(InputError, match=r"t.csv: line 5: column 'c' has .* has no room"):
+            read(source, path, {"f": ("c", "float")})
+    parquet.write_table(
+        pyarrow.table({"file_name": list(NAMES), "c": [1.0, None, float("inf"), 1e39, 0.0]}),
+        tmp_path / "t.parquet",
+    )
+    with pytest.raises(InputError, match=r"row 3: column 'c' has 1e\+39, for which a float"):
+        read(source, tmp_path / "t.parquet", ["c"])
 
 
 def test_values_of_parquet_that_no_feature_holds(source: Path, tmp_path: Path) -> None:
@@ -338,6 +355,8 @@ LINES = "".join(f"{name},1\r\n" for name in NAMES)
         (f'file_name,n\n"{NAMES[0]}",1\n,2\n', "line 3: has no name of an image"),
         (f'file_name,n\n{NAMES[0]},"1\n', "line 2 is no CSV: unexpected end of data"),
         (f'file_name,n\n{NAMES[0]},"1"x\n', "line 2 is no CSV: "),
+        ('"file_name"x,n\n', "line 1 is no CSV: "),
+        ("x" * 200_000, "line 1 is no CSV: field larger"),
         (b"file_name,n\nx,1\n\xfc.jpg,2\n", "line 3 is no UTF-8: byte 0xfc; save"),
         ("file_name,n\n".encode("utf-16"), "line 1 is no UTF-8: byte 0xff"),
         (b"PAR1 and no more", "is no Parquet file that can be read: "),

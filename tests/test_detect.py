@@ -105,6 +105,43 @@ def test_a_mixture_of_classes(tmp_path: Path, foreign: int, custom: bool) -> Non
             look(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a ", "white space at an end"),
+        ("\u3000a", "white space at an end"),
+        ("\ufeffa", "white space at an end"),
+        ("a\x07b", "a control character"),
+        ("a\tb", ""),
+        ("a b", ""),
+    ],
+)
+def test_names_that_no_list_holds(tmp_path: Path, name: str, reason: str) -> None:
+    """What is accepted is read again from the list that is written of it."""
+    put(tmp_path / "in", f"train/{name}/1.jpg", "train/b/2.jpg")
+    if reason:
+        with pytest.raises(InputError, match=f"a class folder's name .* has {reason}"):
+            look(tmp_path / "in")
+        return
+    fastconv.write_folders(fastconv.FolderOptions(source=tmp_path / "in", out=tmp_path / "raw"))
+    again = look(tmp_path / "raw")
+    assert again.classes.origin.endswith("labels.txt")
+    assert again.classes.names == look(tmp_path / "in").classes.names
+    assert again.catalogs[0].klass.tolist() == [0, 1]
+
+
+def test_a_list_that_was_found_and_leaves_classes_out(tmp_path: Path) -> None:
+    put(tmp_path, "train/a/1.jpg", "train/b/2.jpg", "train/c/3.jpg")
+    found = tmp_path / "imagenet_lsvrc_2015_synsets.txt"
+    found.write_text("a\nc\n")
+    with pytest.raises(InputError, match=r"b/2.jpg: its class is not in .* \(of such") as said:
+        look(tmp_path)
+    assert str(found) in str(said.value) and "--synsets" in str(said.value)
+    catalog = look(tmp_path, synsets=found).catalogs[0]
+    assert catalog.klass.tolist() == [0, 1]
+    assert catalog.left_out == {"images of classes that are not in the class list": 1}
+
+
 def test_links_are_followed_once(tmp_path: Path) -> None:
     put(tmp_path / "store", "1.jpg", "2.jpg")
     (tmp_path / "in" / "train").mkdir(parents=True)

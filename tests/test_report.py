@@ -511,6 +511,9 @@ def test_texts_that_cannot_be_read(out: Path, tmp_path: Path, option: str) -> No
     (tmp_path / "missing").write_bytes(bytes((1 << 20) + 1))
     with pytest.raises(InputError, match="is a text of up to 1 MiB"):
         fastconv.write_report(out, tmp_path / "page.html", **given)
+    (tmp_path / "missing").write_bytes("Free\nf\u00fcr alle".encode("latin-1"))
+    with pytest.raises(InputError, match="missing, line 2: is no UTF-8"):
+        fastconv.write_report(out, tmp_path / "page.html", **given)
     assert not (tmp_path / "page.html").exists()
 
 

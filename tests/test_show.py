@@ -576,6 +576,15 @@ def test_classes_on_the_command_line(tmp_path: Path, run: Run) -> None:
     assert "none says of what class it is" in run(no_class, "--class", "a", code=3).stderr
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 10**30])
+def test_numbers_beyond_all_records(tmp_path: Path, run: Run, number: int) -> None:
+    path = dataset(tmp_path) / "data_dir" / SHARDS[0]
+    assert f"--record {number}: " in run(path, "--record", number, code=2).stderr
+    of_class = run(path, "--class", "n01440764", "--limit", number, "--json").json
+    assert 0 < len(of_class["shown"]) < 12
+    assert len(run(path, "--limit", number, "--json").json["shown"]) == 12
+
+
 def test_options_that_cannot_be_met(tmp_path: Path, run: Run) -> None:
     path = dataset(tmp_path) / "data_dir" / SHARDS[0]
     for words, why in (
@@ -588,6 +597,7 @@ def test_options_that_cannot_be_met(tmp_path: Path, run: Run) -> None:
         (["--columns", 2], "--columns is of pictures"),
         (["--side", 99, "--no-picture"], "--side is of pictures"),
         (["--sheet", tmp_path / "a.gif"], "a sheet is a .png"),
+        (["--sheet", ""], "--sheet is empty; give a path"),
         (["--limit", 0], "--limit"),
         (["--side", 10, "--sheet", tmp_path / "a.png"], "--side"),
     ):

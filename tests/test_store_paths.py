@@ -49,6 +49,7 @@ def test_urls(url: str, parts: tuple[str, str, str], shown: str | None) -> None:
         *("s3://", "s3:///a", "s3://b//c", "s3://b/a/../c", "s3://b/./c", "s3://b c/d"),
         *("s3:/b/c", "s3:b", "S3:b/c", "gs:", "https:/host/x"),
         *("hdfs://b/c", "file:///b", "s3://b/a\n?x", "https://h:port/x", "s3://-/x"),
+        *("az://CAPS/x", "az://ab/x", "az://a--b/x", "az://abc-/x", "az://abc/a\\b"),
         *("http://h:99999/x", "http://h:0/x", "https://h/a#b", "https://h#b"),
     ],
 )
@@ -95,6 +96,10 @@ class PermissionDeniedError(Exception):
     pass
 
 
+class AlreadyExistsError(Exception):
+    pass
+
+
 class InvalidPathError(Exception):
     pass
 
@@ -116,6 +121,13 @@ class InvalidPathError(Exception):
         (GenericError("PUT http://169.254.169.254/latest/api/token"), 13, "no credentials", 0),
         (GenericError("Received redirect without LOCATION"), 5, "set AWS_REGION", 0),
         (InvalidPathError("Path hush contained empty path segment"), 22, "move it elsewhere", 0),
+        (GenericError("Bulk delete failed: hush (code: 503)"), 11, "fewer requests", 1),
+        (GenericError("Bulk delete failed: hush (code: 412)"), 5, "store says 412", 0),
+        (GenericError("status: 400 Bad: <Code>InvalidBlockList</Code>"), 2, "is not there", 0),
+        (AlreadyExistsError("status: 409: <Code>BlobAlreadyExists</Code>"), 17, "already", 0),
+        (AlreadyExistsError("status: 409: <Code>BlobArchived</Code>"), 5, "409 BlobArchived", 0),
+        (AlreadyExistsError("status: 409: <Code>OperationAborted</Code>"), 5, "409 Operation", 1),
+        (AlreadyExistsError("Object at location hush already exists"), 17, "already", 0),
         (GenericError("Authorization: hush, who knows"), 5, "not understood (GenericError)", 0),
     ],
     ids=lambda value: str(value)[:24],
@@ -186,8 +198,22 @@ def connected(url: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatc
         ),
         ("s3://b", {**S3, "AWS_REGION": "r\r"}, "AWS_REGION holds a line end"),
         ("s3://b", {**S3, "AWS_CHECKSUM_ALGORITHM": "MD5"}, "is SHA256 or CRC64NVME"),
-        ("az://c", {**AZ, "AZURE_STORAGE_ACCOUNT_KEY": "hush\n"}, "_KEY holds a line end"),
-        ("az://c", {**AZ, "AZURE_TENANT_ID": "hush hush"}, "AZURE_TENANT_ID is no tenant"),
+        ("az://abc", {**AZ, "AZURE_STORAGE_ACCOUNT_KEY": "hush\n"}, "_KEY holds a line end"),
+        ("az://abc", {**AZ, "AZURE_TENANT_ID": "hush hush"}, "AZURE_TENANT_ID is no tenant"),
+        *(
+            ("az://abc", {**AZ, "AZURE_STORAGE_ACCOUNT_KEY": wrong}, "_KEY is no key of an account")
+            for wrong in ("?hush", "aHVzaA== ", "", "hush!")
+        ),
+        *(
+            ("az://abc", {**AZ, name: wrong}, f"{name} is the URL of a server")
+            for name in ("AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
+            for wrong in ("", "hush", " http://h", "ftp://h", "http://h:99999", "http://h?hush")
+        ),
+        *(
+            (url, {**known, "SSL_CERT_FILE": wrong}, "SSL_CERT_FILE names no file with certif")
+            for url, known in (("s3://b", S3), ("az://abc", AZ))
+            for wrong in ("", "/", "/hush", "/dev/null")
+        ),
     ],
     ids=repr,
 )
@@ -203,9 +229,8 @@ def test_settings_that_cannot_be(
 @pytest.mark.parametrize(
     ("url", "settings", "said"),
     [
-        ("az://c", {}, "AZURE_STORAGE_ACCOUNT_NAME"),
-        ("az://c", {**AZ, "AZURE_STORAGE_ACCOUNT_KEY": "?hush"}, "AZURE_STORAGE_ACCOUNT_KEY"),
-        ("az://c", {**AZ, "AZURE_STORAGE_SAS_KEY": "??hush%%"}, "AZURE_STORAGE_SAS_KEY"),
+        ("az://abc", {}, "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("az://abc", {**AZ, "AZURE_STORAGE_SAS_KEY": "??hush%%"}, "AZURE_STORAGE_SAS_KEY"),
         ("gs://b", {"GOOGLE_APPLICATION_CREDENTIALS": "/hush"}, "GOOGLE_APPLICATION_CREDENTIALS"),
         ("gs://b", {"GOOGLE_SERVICE_ACCOUNT": "/hush"}, "GOOGLE_SERVICE_ACCOUNT"),
         ("gs://b", {"GOOGLE_SERVICE_ACCOUNT_KEY": "hush"}, "GOOGLE_SERVICE_ACCOUNT_KEY"),
@@ -227,6 +252,12 @@ def test_settings_that_the_library_refuses(
 )
 def test_endpoints(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connected("s3://b", {**S3, "AWS_ENDPOINT_URL": endpoint}, monkeypatch)
+    connected("az://abc", {**AZ, "AZURE_ENDPOINT": endpoint}, monkeypatch)
+
+
+@pytest.mark.cluster  # obstore
+def test_what_is_of_another_store_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected("s3://b", {**S3, "AZURE_DEVOPS_CACHE": "a\nb", "AZURE_ENDPOINT": ""}, monkeypatch)
 
 
 class PanicException(BaseException):
@@ -254,7 +285,7 @@ def test_a_panic_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.cluster  # obstore
-@pytest.mark.parametrize("out", ["az://c/x", "gs://b/x"])
+@pytest.mark.parametrize("out", ["az://abc/x", "gs://b/x"])
 def test_a_command_with_settings_that_fail(out: str, tmp_path: Path) -> None:
     (tmp_path / "set/train/a").mkdir(parents=True)
     (tmp_path / "set/train/a/1.JPEG").write_bytes(b"1")
@@ -290,7 +321,7 @@ def test_options_that_are_no_places_in_stores(
         (["shards", "s3://b/in", "--out", "out"], True),
         (["raw", "x", "--out=out"], True),
         (["shards", "x", "--out", "s3://b/out"], False),
-        (["shards", "x", "--out=az://b/out"], False),
+        (["shards", "x", "--out=az://abc/out"], False),
     ],
     ids=str,
 )

@@ -211,6 +211,14 @@ def test_foreign_shards_that_cannot_be(foreign: Path, tmp_path: Path) -> None:
         fastconv.write_tfds_info(tmp_path / "nothing")
 
 
+def test_class_folders_are_no_shards(mini: Path, tmp_path: Path) -> None:
+    fastconv.write_folders(fastconv.FolderOptions(source=mini, out=tmp_path / "raw"))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="holds class folders, by `fastconv raw`, and no shards"):
+        fastconv.write_tfds_info(tmp_path / "raw")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_classes_of_its_own_need_a_name(mini: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     folders = sorted((mini / "tree" / "train").iterdir())[:2]

@@ -17,7 +17,7 @@ LIST_BYTES_MAX = 256 << 20
 LINES_MAX = 5_000_000
 
 # A lone carriage return would join two lines, and NUL tells UTF-16.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 WNID = re.compile(r"n[0-9]{8}(?!\S)")
 
@@ -63,7 +63,7 @@ def lines_of(where: str | Path, data: bytes) -> list[str]:
             "save the file as UTF-8 text"
         ) from error
     text = text.replace("\r\n", "\n")
-    control = _CONTROL.search(text)
+    control = CONTROL.search(text)
     if control:
         number = text.count("\n", 0, control.start()) + 1
         raise InputError(

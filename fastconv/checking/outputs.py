@@ -12,7 +12,15 @@ import crc32c
 from fastconv.checking.findings import Finding
 from fastconv.errors import InputError, OutputError
 from fastconv.layout import DATA, INDEXES, Layout
-from fastconv.manifest import FORMAT, JOURNAL, LABELS, MANIFEST, RAW, RUNS, kind_of, root_of
+from fastconv.manifest import (
+    FORMAT,
+    JOURNAL,
+    LABELS,
+    MANIFEST,
+    RUNS,
+    refuse_class_folders,
+    root_of,
+)
 from fastconv.past import Past, read_past
 from fastconv.regular import content
 from fastconv.tfds import is_metadata
@@ -63,11 +71,7 @@ def look_at(path: Path) -> Output:
     if not path.is_dir():
         raise InputError(f"{path}: {'is no file or folder' if path.exists() else 'does not exist'}")
     path = root_of(path)
-    if kind_of(path) == RAW:
-        raise InputError(
-            f"{path}: holds class folders, by `fastconv raw`, and no shards; the same command, run "
-            f"again, checks the names and sizes of their files"
-        )
+    refuse_class_folders(path)
     has_data = (path / DATA).is_dir()
     folder = path / DATA if has_data else path
     found: dict[str, Path | None] = {file.name: file for file in _files(folder)}

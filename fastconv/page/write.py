@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastconv.atomic import output_error, write_file
+from fastconv.atomic import ANEW, output_error, write_file
 from fastconv.checking.outputs import Output, look_at
 from fastconv.checking.whole import verify as verify_output
 from fastconv.errors import InputError, OutputError, UsageError
@@ -146,7 +146,13 @@ def _given(path: PathLike | None, option: str) -> str | None:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from None
     if len(data) > TEXT_MAX:
         raise InputError(f"{name}: has {len(data):,} bytes; {option} is a text of up to 1 MiB")
-    return data.decode("utf-8-sig", "replace").strip()
+    try:
+        return data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{name}, line {number}: is no UTF-8; {option} is a text, saved as UTF-8"
+        ) from None
 
 
 def _refuse(page: Path, output: Output) -> None:
@@ -157,7 +163,7 @@ def _refuse(page: Path, output: Output) -> None:
         }
         refuse_among(page, "--html", {*inside, output.root / INDEXES})
     except OSError as error:
-        raise output_error(page, error) from None
+        raise output_error(page, error, ANEW) from None
     try:
         data = content(page)[:HEAD_BYTES]
     except FileNotFoundError:
@@ -165,7 +171,7 @@ def _refuse(page: Path, output: Output) -> None:
             raise OutputError(f"{page}: there is no folder {page.parent}") from None
         return
     except OSError as error:
-        raise output_error(page, error) from None
+        raise output_error(page, error, ANEW) from None
     if data and f'name="generator" content="{GENERATOR}'.encode() not in data:
         raise OutputError(f"{page}: is there already, and is no report; choose another name")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastconv.atomic import output_error, write_file
+from fastconv.atomic import ANEW, output_error, write_file
 from fastconv.errors import OutputError, UsageError
 from fastconv.pictures.lettering import fitting, fitting_ends, font, plain, says_something, wrapped
 from fastconv.pictures.shown import Shown
@@ -204,7 +204,7 @@ def sheet_format(path: Path) -> str:
     except FileNotFoundError:
         return FORMATS[path.suffix.lower()]
     except OSError as error:
-        raise output_error(path, error) from None
+        raise output_error(path, error, ANEW) from None
     if head and not head.startswith(BEGINNINGS):
         raise OutputError(f"{path}: is there already, and is no picture; choose another name")
     return FORMATS[path.suffix.lower()]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import errno
 import os
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastconv.errors import UsageError
@@ -25,6 +28,12 @@ S3_NAMES = (
     *("AWS_REGION", "AWS_DEFAULT_REGION"),
 )
 TENANTS = ("AZURE_TENANT_ID", "AZURE_STORAGE_TENANT_ID", "AZURE_AUTHORITY_ID")
+AZURE_KEYS = (
+    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY"),
+    "AZURE_STORAGE_KEY",
+)
+AZURE_ENDPOINTS = ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+AUTHORITIES = "SSL_CERT_FILE"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 SETTINGS = {
     "s3": "the settings cannot be used: see to the variables that begin with AWS_",
@@ -79,16 +88,19 @@ def connect(path: RemotePath, *, uploads: bool = False) -> ObjectStore:
         "read_timeout": timedelta(seconds=slow if uploads else patience / 3),
         "timeout": timedelta(seconds=slow),
     }
-    check_settings()
+    check_settings(path.scheme)
     more: Any = {"client_options": client, "retry_config": retry}
     if path.scheme == "s3":
         more["config"], more["credential_provider"] = _s3(path)
-        client["allow_http"] = str(more["config"].get("endpoint", "")).startswith("http://")
+        client["allow_http"] = _is_clear(more["config"])
         return _made(path, lambda: store.S3Store(path.bucket, **more))
     if path.scheme == "gs":
         return _made(path, lambda: store.GCSStore(path.bucket, **more))
     if path.scheme == "az":
-        client["allow_http"] = os.environ.get("AZURE_ENDPOINT", "").startswith("http://")
+        names = [name for name in AZURE_ENDPOINTS if name in os.environ]
+        endpoints = [_endpoint(os.environ[name], name) for name in names]
+        more["config"] = {"endpoint": endpoints[-1]} if endpoints else {}
+        client["allow_http"] = _is_clear(more["config"])
         return _made(path, lambda: store.AzureStore(path.bucket, **more))
     client["allow_http"] = path.scheme == "http"
     url = f"{path.scheme}://{path.bucket}"
@@ -108,19 +120,44 @@ def _made(path: RemotePath, make: Callable[[], ObjectStore]) -> ObjectStore:
     raise OSError(errno.EACCES, reason, str(path))
 
 
-def check_settings() -> None:
+def _is_clear(config: dict[str, str]) -> bool:
+    """Whether a server is talked to without TLS."""
+    return config.get("endpoint", "").startswith("http://")
+
+
+def check_settings(scheme: str) -> None:
     """Raises UsageError for variables that the library would fail at in its own way, and which no
     store can be reached by. What they are is not said: it may be a secret."""
     for name, value in os.environ.items():
-        known = name in S3_NAMES or (name.startswith("AZURE_") and "FILE" not in name)
-        if known and _CONTROL.search(value):
+        of_azure = scheme == "az" and name.startswith("AZURE_") and "FILE" not in name
+        if (of_azure or name in S3_NAMES) and _CONTROL.search(value):
             raise UsageError(
                 f"{name} holds a line end or another control character: set it without"
             )
-        if name in TENANTS and value and not _TENANT.fullmatch(value):
+        if of_azure and name in TENANTS and value and not _TENANT.fullmatch(value):
             raise UsageError(f"{name} is no tenant: it is an id or a domain's name")
+        if of_azure and name in AZURE_KEYS and not _is_base64(value):
+            raise UsageError(f"{name} is no key of an account: such keys are base64")
+    if AUTHORITIES in os.environ and not _has_certificates(os.environ[AUTHORITIES]):
+        raise UsageError(
+            f"{AUTHORITIES} names no file with certificates that can be read; unset it, or name one"
+        )
     if os.environ.get(CHECKSUM, "sha256").lower() not in ("", "sha256", "crc64nvme"):
         raise UsageError(f"{CHECKSUM} is SHA256 or CRC64NVME")
+
+
+def _is_base64(value: str) -> bool:
+    try:
+        return bool(base64.b64decode(value, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _has_certificates(file: str) -> bool:
+    try:
+        return b"-----BEGIN CERTIFICATE-----" in Path(file).read_bytes()
+    except OSError:
+        return False
 
 
 def _endpoint(value: str, name: str) -> str:
@@ -131,7 +168,8 @@ def _endpoint(value: str, name: str) -> str:
             f"{name} is the URL of a server, http:// or https:// with its name, and with its port "
             f"where that is another, as http://127.0.0.1:9000; what it is now is none"
         )
-    return value.rstrip("/")
+    scheme, _, rest = value.partition("://")
+    return f"{scheme.lower()}://{rest.rstrip('/')}"
 
 
 class _Profile:

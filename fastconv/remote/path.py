@@ -18,6 +18,7 @@ SIZED = "bytes="  # no ETag begins so: it is quoted
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _TYPO = re.compile(rf"({'|'.join(SCHEMES)}):(?!//)", re.IGNORECASE)  # for a folder, ./s3:x
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
+_CONTAINER = re.compile(r"\$root|\$web|[a-z0-9]+(-[a-z0-9]+)*")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -96,6 +97,12 @@ def remote_path(value: str | RemotePath, option: str) -> RemotePath:
         raise UsageError(f"{option} has a port that is none: it is a number from 1 to 65535")
     if not (host if scheme in READ_ONLY else _BUCKET.fullmatch(bucket)):
         raise UsageError(f"{option} names no {SCHEMES[scheme]}: it is {scheme}://NAME/PATH")
+    if scheme == "az" and not (_CONTAINER.fullmatch(bucket) and 3 <= len(bucket) <= 63):
+        raise UsageError(
+            f"{option} names no container of Azure's: those have 3 to 63 of a-z, 0-9 and single -"
+        )
+    if scheme == "az" and "\\" in key:
+        raise UsageError(f"{option} has a backslash, which Azure takes for a slash; write /")
     if scheme in READ_ONLY:
         bucket, key = bucket.lower(), unquote(key)
     key = key.removesuffix("/")

@@ -12,8 +12,15 @@ import re
 
 from fastconv.remote.path import RemotePath
 
-_STATUS = re.compile(r"status(?: code)?:? (\d{3})")
+# In the second way of one request among others in a batch.
+_STATUS = re.compile(r"(?:status(?: code)?:? |\(code: )(\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+# Of 409 and 412, what says that an object is there already (some stores give no code), and what
+# will not last.
+_THERE = ("", "BlobAlreadyExists", "PreconditionFailed", "ConditionNotMet")
+_LASTS = ("", "OperationAborted", "ConditionalRequestConflict", "ContainerBeingDeleted")
+# Azure's for a list of parts of which it has none any more: it was carried out already.
+_NO_PARTS = "InvalidBlockList"
 # Where credentials are asked for on a cloud's machines: what fails there is no store.
 _METADATA = re.compile(
     r"169\.254\.|metadata\.google\.internal|metadata/identity|sts[^ /]*amazonaws"
@@ -38,7 +45,7 @@ _TRANSPORT = (
     (r"error sending request|connection error", errno.ECONNRESET, "its server cannot be reached"),
 )
 NO_CREDENTIALS = (
-    "no credentials were found: set the environment's variables, or a profile "
+    "no credentials were found: set the environment's variables, or for S3 a profile "
     "(docs/howto/object-stores.md)"
 )
 
@@ -75,11 +82,12 @@ def refusal(error: BaseException, path: RemotePath) -> tuple[OSError, bool]:
     def words(number: int, reason: str) -> OSError:
         return OSError(number, reason, str(path))
 
-    if isinstance(error, FileNotFoundError) or kind == "NotFoundError" or status == 404:
+    is_missing = isinstance(error, FileNotFoundError) or kind == "NotFoundError" or status == 404
+    if is_missing or code == _NO_PARTS:
         if code in ("NoSuchBucket", "ContainerNotFound"):
             return words(errno.ENOENT, f"there is no {path.bucket}"), False
         return words(errno.ENOENT, "is not there"), False
-    if kind == "AlreadyExistsError" or kind == "PreconditionError":
+    if kind in ("AlreadyExistsError", "PreconditionError") and code in _THERE:
         return words(errno.EEXIST, "is there already"), False
     if _METADATA.search(text) and not path.is_read_only:
         return words(errno.EACCES, NO_CREDENTIALS), False
@@ -93,7 +101,7 @@ def refusal(error: BaseException, path: RemotePath) -> tuple[OSError, bool]:
     if "range" in text.lower() and kind == "NotSupportedError":
         return words(errno.EIO, "its server does not give byte ranges"), False
     if status:
-        passing = status >= 500 or status in (408, 409, 425, 429)
+        passing = status >= 500 or status in (408, 425, 429) or (status == 409 and code in _LASTS)
         many = status in (429, 503) and code in ("", "SlowDown", "ServerBusy", "TooManyRequests")
         reason = f"the store asks for fewer requests ({said})" if many else f"the store says {said}"
         return words(errno.EAGAIN if many else errno.EIO, reason), passing

@@ -79,7 +79,8 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
         boxes = boxes_read(found.boxes, frozenset(classes.names), run)
     catalogs, matched = [], 0
     for split, listing in present.items():
-        catalog, used = _catalog(split, listing, classes, found, boxes)
+        found_by_itself = found.synsets is not None and options.synsets is None
+        catalog, used = _catalog(split, listing, classes, found, boxes, found_by_itself)
         if not len(catalog) and not catalog.unlabelled:
             raise InputError(
                 f"{found.images_of(split)}: holds no {split} images of the classes in "
@@ -158,21 +159,30 @@ def _without_false_groups(listing: Listing, classes: Classes) -> Listing:
 
 
 def _catalog(
-    split: Split, listing: Listing, classes: Classes, found: Found, boxes: Boxes | None
+    split: Split,
+    listing: Listing,
+    classes: Classes,
+    found: Found,
+    boxes: Boxes | None,
+    list_was_found: bool,
 ) -> tuple[Catalog, int]:
     klass = _label(split, listing, classes, found)
-    unlabelled = tuple(
-        describe(
-            listing.containers[listing.container[row]],
-            text(listing.names[row]),
-            int(listing.offset[row]),
-        )
-        for row in np.flatnonzero(klass == NO_CLASS).tolist()
-    )
+
+    def described(row: int) -> str:
+        place = listing.containers[listing.container[row]]
+        return describe(place, text(listing.names[row]), int(listing.offset[row]))
+
+    unlabelled = tuple(map(described, np.flatnonzero(klass == NO_CLASS).tolist()))
     left_out = dict(listing.strays)
-    others = int(np.count_nonzero(klass == OTHER_CLASS))
-    if others:
-        left_out["images of classes that are not in the class list"] = others
+    others = np.flatnonzero(klass == OTHER_CLASS)
+    if len(others) and list_was_found:  # nobody has said that some are to be left out
+        raise InputError(
+            f"{described(int(others[0]))}: its class is not in {classes.origin}, which was found "
+            f"beside the images (of such {split} images there are {len(others):,}); add the class "
+            f"to that list, or leave these images out by naming the list with --synsets"
+        )
+    if len(others):
+        left_out["images of classes that are not in the class list"] = len(others)
     rows = np.flatnonzero(klass >= 0)
     names = listing.names.take(rows)
     # Of images of one name in one class the container's order decides, which is the listing's.

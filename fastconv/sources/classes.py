@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastconv.annotations.labels import read_synset_texts, read_synsets
+from fastconv.annotations.lists import CONTROL
 from fastconv.annotations.tables import imagenet_synsets, imagenet_texts
 from fastconv.catalog import Classes
 from fastconv.errors import InputError
@@ -16,6 +17,17 @@ NAMED_AT_MOST = 5
 
 def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
+
+
+def _unlisted(name: str) -> str:
+    """Why lines_of would not read a name as it was written."""
+    if "\n" in name or "\r" in name:
+        return "has a line break"
+    if CONTROL.search(name):
+        return "has a control character"
+    if name != name.strip() or name.startswith("\ufeff"):
+        return "has white space at an end"
+    return ""
 
 
 def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
@@ -44,12 +56,12 @@ def choose_classes(found: Found, groups: Iterable[str]) -> Classes:
             )
         else:
             names, origin = tuple(sorted(present, key=_bytes)), "the folders' names"
-            broken = next((name for name in names if "\n" in name or "\r" in name), None)
-            if broken is not None:
-                raise InputError(
-                    f"{found.train or found.validation}: a class folder's name {broken!r} has a "
-                    f"line break, which no list of labels can hold; rename it"
-                )
+            for name in names:
+                if reason := _unlisted(name):
+                    raise InputError(
+                        f"{found.train or found.validation}: a class folder's name {name!r} "
+                        f"{reason}, which no list of labels can hold; rename it"
+                    )
     texts = dict(imagenet_texts())
     if found.synset_text is not None:
         with on_disk(found.synset_text) as local:

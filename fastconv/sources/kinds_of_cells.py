@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -53,19 +54,24 @@ def values_of(
         counts = np.bincount(rows[kept], minlength=len(counts))
         flat = [value for value in flat if value != ""]
     holds = {"int64": _is_int, "float": _is_float, "bytes": _is_text}[kind]
+
+    def refuse(at: int, why: str) -> NoReturn:
+        row = int(np.searchsorted(np.cumsum(counts), at, side="right"))
+        raise InputError(f"{where(row)}: column {column.column!r} has {_shown(flat[at])}, {why}")
+
     if not all(map(holds, flat)):
         at = next(at for at, value in enumerate(flat) if not holds(value))
-        row = int(np.searchsorted(np.cumsum(counts), at, side="right"))
-        raise InputError(
-            f"{where(row)}: column {column.column!r} has {_shown(flat[at])}, which is no "
-            f"{kind} value"
-        )
+        refuse(at, f"which is no {kind} value")
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     if kind == "int64":
         return kind, starts, np.fromiter(map(int, flat), np.int64, len(flat))
     if kind == "float":
-        with np.errstate(over="ignore"):  # what float32 has no room for is infinite
-            return kind, starts, np.fromiter(map(_float, flat), np.float64).astype(np.float32)
+        with np.errstate(over="ignore"):
+            made = np.fromiter(map(_float, flat), np.float64).astype(np.float32)
+        for at in np.flatnonzero(np.isinf(made)).tolist():
+            if not _says_infinite(flat[at]):
+                refuse(at, "for which a float feature, of 32 bits, has no room")
+        return kind, starts, made
     return kind, starts, Names.of(map(_encoded, flat))
 
 
@@ -99,7 +105,7 @@ def _leaves_float32(text: str) -> bool:
     with np.errstate(over="ignore", under="ignore"):
         stored = float(np.float32(float(text)))
     if abs(stored) == float("inf"):
-        return "inf" not in text.lower()
+        return not _says_infinite(text)
     return stored == 0 and bool(re.search("[1-9]", text.lower().partition("e")[0]))
 
 
@@ -120,6 +126,10 @@ def _float(value: Any) -> float:
         return float(value)
     except OverflowError:  # of an int
         return float("inf") if value > 0 else float("-inf")
+
+
+def _says_infinite(value: Any) -> bool:
+    return "inf" in value.lower() if isinstance(value, str) else value in (math.inf, -math.inf)
 
 
 def _is_text(value: Any) -> bool:

@@ -75,9 +75,11 @@ def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 def _of_csv(path: Path, wanted: list[str]) -> list[Cells]:
     columns: list[list[str]] = [[] for _ in wanted]
+    reader: Any = None
     try:
         with open(path, encoding="utf-8-sig", newline="", opener=regular) as file:
-            header = next(csv.reader(file, strict=True), [])
+            reader = csv.reader(file, strict=True)
+            header: list[str] = next(reader, [])
             _refuse_unknown(path, wanted, header)
             file.seek(0)
             places = [header.index(name) for name in wanted]
@@ -95,7 +97,7 @@ def _of_csv(path: Path, wanted: list[str]) -> list[Cells]:
     except UnicodeDecodeError:
         raise InputError(_no_utf8(path)) from None
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num} is no CSV: {error}") from None
+        raise InputError(f"{path}: line {max(1, reader.line_num)} is no CSV: {error}") from None
     return [Cells(column) for column in columns]
 
 

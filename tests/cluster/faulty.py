@@ -31,9 +31,9 @@ class Fault:
     request is not passed on), "reset" (the connection is reset when the request is there), "after"
     (the same, when the server has done it), "truncate" (half of the answer's body, then the end),
     "flip" (a bit of the request's body changes), "hang" (no answer, for ``seconds``), "slow" (the
-    bodies, to and fro, take ``seconds`` each, a bit at a time), or "text" (this ``text`` is the
-    answer). The first ``times`` of them, each by
-    this ``chance``.
+    bodies, to and fro, take ``seconds`` each, a bit at a time), "busy" (the answer, to several
+    requests in one, has refusals in it), or "text" (this ``text`` is the answer). The first
+    ``times`` of them, each by this ``chance``.
     """
 
     kind: str
@@ -167,6 +167,9 @@ class FaultyProxy:
         if kind == "after":
             _reset(client)
             return False
+        if kind == "busy":
+            # As long as it was: its length is in the head.
+            content = content.replace(b" 202 Accepted", b" 503 Busy now")
         if kind == "truncate" and len(content) > 1:
             client.sendall(got + content[: len(content) // 2])
             return False

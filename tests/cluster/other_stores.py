@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +52,20 @@ class Azure:
 
     def put(self, key: str, data: bytes) -> None:
         self.container.upload_blob(key, data, overwrite=True)
+
+    def signature(self, permissions: str) -> str:
+        """A shared access signature."""
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        return str(
+            generate_container_sas(
+                ACCOUNT,
+                self.container.container_name,
+                account_key=ACCOUNT_KEY,
+                permission=ContainerSasPermissions.from_string(permissions),
+                expiry=datetime.now(timezone.utc) + timedelta(hours=1),
+            )
+        )
 
     def objects(self, prefix: str = "set/") -> dict[str, bytes]:
         names = [blob.name for blob in self.container.list_blobs(name_starts_with=prefix)]
@@ -104,7 +119,7 @@ def azurite(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def azure(server: str, name: str, authority: trustme.CA) -> Iterator[Place]:
+def azure(server: str, name: str, authority: trustme.CA) -> Iterator[Azure]:
     """An empty container."""
     from azure.storage.blob import BlobServiceClient
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import trustme
 
 from cluster.conftest import Server, wait_for
 from cluster.faulty import FaultyProxy
-from cluster.other_stores import SECRETS, Place, azure, azurite, google, is_left_out, tls
+from cluster.other_stores import SECRETS, Azure, Place, azure, azurite, google, is_left_out, tls
 from cluster.store_jobs import must_be_same, run, words
 from cluster.test_store_output import folder, objects, source, uploads
 from fastconv.remote import store as stores
@@ -50,7 +51,8 @@ def place(
     """An empty bucket that the environment leads to."""
     name = f"other-{os.getpid()}-{next(_numbers)}"
     if request.param == "az":
-        made = azure(request.getfixturevalue("azure_server"), name, authority)
+        server = request.getfixturevalue("azure_server")
+        made: AbstractContextManager[Place] = azure(server, name, authority)
     else:
         made = google(request.getfixturevalue("server"), name, authority)
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
@@ -170,24 +172,6 @@ def test_what_is_refused_is_one_line(
     assert "SSL_CERT_FILE" in said
 
 
-def test_a_wrong_key_is_one_line(
-    source: Path,
-    azure_server: str,
-    authority: trustme.CA,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    with azure(azure_server, f"other-{os.getpid()}-{next(_numbers)}", authority) as place:
-        for variable, value in place.env.items():
-            monkeypatch.setenv(variable, value)
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bm90IHRoZSBrZXk=")
-        code, said = run(words(source, f"{place.url}/set"))
-    assert code == 4 and len(said.splitlines()) == 1
-    assert "the store refuses access (403" in said and "bm90" not in said
-
-
 def test_s3_under_tls(
     source: Path,
     server: Server,
@@ -216,3 +200,80 @@ def test_s3_under_tls(
         assert run(command) == (0, "")
     assert uploads(server, bucket) == []
     must_be_same(objects(server, bucket), folder)
+
+
+@pytest.fixture
+def container(
+    azure_server: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Azure]:
+    """One of Azure's, which the environment leads to."""
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    with azure(azure_server, f"azure-{os.getpid()}-{next(_numbers)}", authority) as container:
+        for variable, value in container.env.items():
+            monkeypatch.setenv(variable, value)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "8")
+        yield container
+
+
+@pytest.mark.parametrize("fault", ["after", "status"])
+def test_the_answer_to_an_uploads_end_is_lost(
+    source: Path, place: Place, folder: dict[str, bytes], fault: str
+) -> None:
+    """It is asked for again, when there is no such upload any more."""
+    ends = "(POST .*data(_|%5F)dir.*uploadId)|(PUT .*data(_|%5F)dir.*comp=blocklist)"
+    lost = place.proxy.add(fault, ends, times=2, status=500)
+    assert run(words(source, f"{place.url}/set")) == (0, "")
+    assert lost.hits == 2
+    must_be_same(place.objects(), folder)
+
+
+def test_a_slash_at_the_end_of_the_endpoint(
+    source: Path, container: Azure, folder: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = container.env["AZURE_ENDPOINT"].replace("https", "HTTPS")
+    monkeypatch.setenv("AZURE_ENDPOINT", f"{address}/")
+    assert run(words(source, f"{container.url}/set")) == (0, "")
+    must_be_same(container.objects(), folder)
+
+
+def test_a_signature_that_does_not_let_delete(
+    source: Path, container: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_KEY")
+    monkeypatch.setenv("AZURE_STORAGE_SAS_KEY", container.signature("rwlcd"))
+    assert run(words(source, f"{container.url}/set")) == (0, "")
+    monkeypatch.setenv("AZURE_STORAGE_SAS_KEY", signature := container.signature("rwlc"))
+    code, said = run(words(source, f"{container.url}/other"))
+    assert code == 4 and len(said.splitlines()) == 1
+    assert "the store refuses access (403" in said and signature[-20:] not in said
+
+
+def test_a_blob_that_is_archived(source: Path, container: Azure, tmp_path: Path) -> None:
+    for path in source.iterdir():
+        container.put(f"from/{path.name}", path.read_bytes())
+    blob = container.container.get_blob_client("from/ILSVRC2012_img_val.tar")
+    blob.set_standard_blob_tier("Archive")
+    code, said = run(words(f"{container.url}/from", str(tmp_path / "out")))
+    assert code == 3 and len(said.splitlines()) == 1
+    assert "ILSVRC2012_img_val.tar: cannot be read: the store says 409 BlobArchived" in said
+
+
+def test_a_store_that_is_busy_while_objects_are_removed(
+    source: Path, container: Azure, folder: dict[str, bytes]
+) -> None:
+    """One answer in a batch of them, and the whole batch."""
+    for kind in ("status", "busy"):
+        fault = container.proxy.add(kind, "POST .*comp=batch", times=2, status=503)
+        assert run(words(source, f"{container.url}/set", "--overwrite")) == (0, "")
+        assert fault.hits == 2
+        must_be_same(container.objects(), folder)
+
+
+def test_a_wrong_key_is_one_line(
+    source: Path, container: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bm90IHRoZSBrZXk=")
+    code, said = run(words(source, f"{container.url}/set"))
+    assert code == 4 and len(said.splitlines()) == 1
+    assert "the store refuses access (403" in said and "bm90" not in said
