@@ -105,7 +105,9 @@ def _columns(told: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    return "not given" if value is None else str(value)
+    if value is None or isinstance(value, bool):
+        return "given" if value else "not given"
+    return str(value)
 
 
 def _of_plans(was: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]:

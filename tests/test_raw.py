@@ -436,7 +436,7 @@ def test_foreign_content_and_other_jobs(mini: Path, tmp_path: Path) -> None:
         ({"split": "train"}, "its splits were validation, are train"),
         (
             {"split": "validation", "source": mini / "tree", "links": True},
-            "--links was False, is True",
+            "--links was not given, is given",
         ),
         ({"split": "validation", "resume": False}, "already holds something"),
     ):
