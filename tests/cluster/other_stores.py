@@ -91,6 +91,7 @@ class Google:
                 "Body"
             ].read()
             for item in listed
+            if not item["Key"].endswith("/")  # a folder of the server's
         }
 
 

@@ -40,11 +40,14 @@ def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 def objects(server: Server, bucket: str, prefix: str = "set/") -> dict[str, bytes]:
-    """All objects below a prefix, by another client."""
+    """All objects below a prefix, by another client. The server lists a folder now and then, too,
+    which is none."""
     client = server.client()
     found = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
+            if item["Key"].endswith("/"):
+                continue
             with client.get_object(Bucket=bucket, Key=item["Key"])["Body"] as body:
                 found[item["Key"][len(prefix) :]] = body.read()
     return found
