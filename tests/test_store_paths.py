@@ -166,7 +166,14 @@ S3 = {
     "AWS_SECRET_ACCESS_KEY": "hush",
     "AWS_REGION": "r",
 }
+S3_TLS = {**S3, "AWS_ENDPOINT_URL": "https://127.0.0.1:1"}
 AZ = {"AZURE_STORAGE_ACCOUNT_NAME": "me"}
+UNDER_TLS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("s3://b", S3_TLS),
+    ("az://abc", AZ),
+    ("gs://b", {}),
+    ("https://h", {}),
+)
 
 
 def connected(url: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
@@ -211,7 +218,12 @@ def connected(url: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatc
         ),
         *(
             (url, {**known, "SSL_CERT_FILE": wrong}, "SSL_CERT_FILE names no file with certif")
-            for url, known in (("s3://b", S3), ("az://abc", AZ))
+            for url, known in (
+                ("s3://b", S3_TLS),
+                ("az://abc", AZ),
+                ("gs://b", {}),
+                ("https://h", {}),
+            )
             for wrong in ("", "/", "/hush", "/dev/null")
         ),
     ],
@@ -257,7 +269,9 @@ def test_endpoints(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.cluster  # obstore
 def test_what_is_of_another_store_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    connected("s3://b", {**S3, "AZURE_DEVOPS_CACHE": "a\nb", "AZURE_ENDPOINT": ""}, monkeypatch)
+    other = {"AZURE_DEVOPS_CACHE": "a\nb", "AZURE_ENDPOINT": "", "SSL_CERT_FILE": "/missing"}
+    connected("s3://b", {**S3, **other}, monkeypatch)  # in the clear
+    connected("http://h/x", other, monkeypatch)
 
 
 class PanicException(BaseException):

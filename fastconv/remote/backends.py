@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import errno
 import os
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastconv.errors import UsageError
 from fastconv.remote.path import RemotePath
-from fastconv.remote.refusals import FAILED, NO_CREDENTIALS, PATIENCE, is_panic
+from fastconv.remote.refusals import FAILED, NO_CREDENTIALS, is_panic
+from fastconv.remote.settings import (
+    AUTHORITIES,
+    CHECKSUM,
+    check_authorities,
+    check_settings,
+    patience_seconds,
+    server_url,
+)
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -22,18 +26,7 @@ if TYPE_CHECKING:
 NEEDS = "object stores need obstore and boto3: pip install 'fastconv[remote]'"
 SLOW = 3  # a request may take so many times the patience: 8 MiB at 50 kB/s, by default
 TOKEN_MINUTES = 15  # for how long a key is used before the profile is asked for it again
-CHECKSUM = "AWS_CHECKSUM_ALGORITHM"
-S3_NAMES = (
-    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
-    *("AWS_REGION", "AWS_DEFAULT_REGION"),
-)
-TENANTS = ("AZURE_TENANT_ID", "AZURE_STORAGE_TENANT_ID", "AZURE_AUTHORITY_ID")
-AZURE_KEYS = (
-    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY"),
-    "AZURE_STORAGE_KEY",
-)
 AZURE_ENDPOINTS = ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
-AUTHORITIES = "SSL_CERT_FILE"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 SETTINGS = {
     "s3": "the settings cannot be used: see to the variables that begin with AWS_",
@@ -44,24 +37,6 @@ SETTINGS = {
     "http": "is not at a server that can be asked",
     "https": "is not at a server that can be asked",
 }
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_TENANT = re.compile(r"[A-Za-z0-9._-]+")
-_ENDPOINT = re.compile(
-    r"(?i:https?)://([^\s/?#@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
-    r"(/[A-Za-z0-9._~/-]*)?"
-)
-
-
-def patience_seconds() -> float:
-    """For how long a store that fails is asked again. Raises UsageError."""
-    said = os.environ.get(PATIENCE) or "60"
-    try:
-        seconds = float(said)
-    except ValueError:
-        seconds = 0
-    if not 1 <= seconds <= 3600:
-        raise UsageError(f"{PATIENCE} is a number of seconds from 1 to 3600, not {said!r}")
-    return seconds
 
 
 def connect(path: RemotePath, *, uploads: bool = False) -> ObjectStore:
@@ -93,24 +68,29 @@ def connect(path: RemotePath, *, uploads: bool = False) -> ObjectStore:
     if path.scheme == "s3":
         more["config"], more["credential_provider"] = _s3(path)
         client["allow_http"] = _is_clear(more["config"])
-        return _made(path, lambda: store.S3Store(path.bucket, **more))
+        return _made(path, store.S3Store, more)
     if path.scheme == "gs":
-        return _made(path, lambda: store.GCSStore(path.bucket, **more))
+        return _made(path, store.GCSStore, more)
     if path.scheme == "az":
         names = [name for name in AZURE_ENDPOINTS if name in os.environ]
-        endpoints = [_endpoint(os.environ[name], name) for name in names]
+        endpoints = [server_url(os.environ[name], name) for name in names]
         more["config"] = {"endpoint": endpoints[-1]} if endpoints else {}
         client["allow_http"] = _is_clear(more["config"])
-        return _made(path, lambda: store.AzureStore(path.bucket, **more))
+        return _made(path, store.AzureStore, more)
     client["allow_http"] = path.scheme == "http"
-    url = f"{path.scheme}://{path.bucket}"
-    return _made(path, lambda: store.HTTPStore.from_url(url, **more))
+
+    def of_host(host: str, **more: Any) -> ObjectStore:
+        return store.HTTPStore.from_url(f"{path.scheme}://{host}", **more)
+
+    return _made(path, of_host, more)
 
 
-def _made(path: RemotePath, make: Callable[[], ObjectStore]) -> ObjectStore:
+def _made(path: RemotePath, make: Callable[..., ObjectStore], more: dict[str, Any]) -> ObjectStore:
     """A store. The library's own words are not passed on: settings stand in them."""
+    if not more["client_options"].get("allow_http"):
+        check_authorities()
     try:
-        return make()
+        return make(path.bucket, **more)
     except Exception:
         reason = SETTINGS[path.scheme]
     except BaseException as error:
@@ -123,53 +103,6 @@ def _made(path: RemotePath, make: Callable[[], ObjectStore]) -> ObjectStore:
 def _is_clear(config: dict[str, str]) -> bool:
     """Whether a server is talked to without TLS."""
     return config.get("endpoint", "").startswith("http://")
-
-
-def check_settings(scheme: str) -> None:
-    """Raises UsageError for variables that the library would fail at in its own way, and which no
-    store can be reached by. What they are is not said: it may be a secret."""
-    for name, value in os.environ.items():
-        of_azure = scheme == "az" and name.startswith("AZURE_") and "FILE" not in name
-        if (of_azure or name in S3_NAMES) and _CONTROL.search(value):
-            raise UsageError(
-                f"{name} holds a line end or another control character: set it without"
-            )
-        if of_azure and name in TENANTS and value and not _TENANT.fullmatch(value):
-            raise UsageError(f"{name} is no tenant: it is an id or a domain's name")
-        if of_azure and name in AZURE_KEYS and not _is_base64(value):
-            raise UsageError(f"{name} is no key of an account: such keys are base64")
-    if AUTHORITIES in os.environ and not _has_certificates(os.environ[AUTHORITIES]):
-        raise UsageError(
-            f"{AUTHORITIES} names no file with certificates that can be read; unset it, or name one"
-        )
-    if os.environ.get(CHECKSUM, "sha256").lower() not in ("", "sha256", "crc64nvme"):
-        raise UsageError(f"{CHECKSUM} is SHA256 or CRC64NVME")
-
-
-def _is_base64(value: str) -> bool:
-    try:
-        return bool(base64.b64decode(value, validate=True))
-    except (binascii.Error, ValueError):
-        return False
-
-
-def _has_certificates(file: str) -> bool:
-    try:
-        return b"-----BEGIN CERTIFICATE-----" in Path(file).read_bytes()
-    except OSError:
-        return False
-
-
-def _endpoint(value: str, name: str) -> str:
-    """Without a slash at its end. Raises UsageError."""
-    match = _ENDPOINT.fullmatch(value)
-    if match is None or int(match["port"] or 1) not in range(1, 1 << 16):
-        raise UsageError(
-            f"{name} is the URL of a server, http:// or https:// with its name, and with its port "
-            f"where that is another, as http://127.0.0.1:9000; what it is now is none"
-        )
-    scheme, _, rest = value.partition("://")
-    return f"{scheme.lower()}://{rest.rstrip('/')}"
 
 
 class _Profile:
@@ -204,7 +137,7 @@ def s3_client(path: RemotePath) -> Any:
         "s3",
         endpoint_url=config.get("endpoint"),
         region_name=config.get("region"),
-        verify=os.environ.get("SSL_CERT_FILE") or None,  # as obstore has it
+        verify=os.environ.get(AUTHORITIES) or None,  # as obstore has it
         config=Config(retries={"mode": "standard", "total_max_attempts": 4}, **settings),
     )
 
@@ -241,7 +174,7 @@ def _s3(path: RemotePath) -> tuple[Any, Any]:
                 raise OSError(errno.EACCES, NO_CREDENTIALS, str(path))
             provider = _Profile(credentials)
     if endpoint:
-        config["endpoint"] = _endpoint(endpoint, name or "the profile's endpoint_url")
+        config["endpoint"] = server_url(endpoint, name or "the profile's endpoint_url")
     if region:
         config["region"] = region
     return config, provider

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from fastconv.errors import UsageError
-from fastconv.remote.backends import connect, patience_seconds
+from fastconv.remote.backends import connect
 from fastconv.remote.path import SIZED, Extent, RemotePath, sized
 from fastconv.remote.refusals import is_panic, is_too_short, refusal
+from fastconv.remote.settings import patience_seconds
 from fastconv.remote.threads import HASTE, heeding, on_threads, within
 
 if TYPE_CHECKING:
