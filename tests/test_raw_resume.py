@@ -460,6 +460,13 @@ def test_many_kills(many: Path, tmp_path: Path, seed: int) -> None:
     assert hits > 5
 
 
+def test_what_a_kill_at_the_very_end_leaves_goes(mini: Path, tmp_path: Path) -> None:
+    raw(mini, tmp_path / "out")
+    (tmp_path / "out" / ".fastconv-partial").mkdir()
+    assert raw(mini, tmp_path / "out").kept_images == 80
+    assert not (tmp_path / "out" / ".fastconv-partial").exists()
+
+
 def test_ctrl_c_says_what_to_do(many: Path, tmp_path: Path) -> None:
     running = start(many, tmp_path / "out", 2)
     deadline = time.monotonic() + 20

@@ -63,6 +63,16 @@ def undisturbed(mini: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return everything(out)
 
 
+def test_what_a_kill_at_the_very_end_leaves_goes(
+    mini: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    fastconv.convert(options(mini, tmp_path / "out"))
+    (tmp_path / "out" / ".fastconv-partial").mkdir()
+    assert fastconv.convert(options(mini, tmp_path / "out")).kept_shards > SHARDS
+    assert not (tmp_path / "out" / ".fastconv-partial").exists()
+    assert everything(tmp_path / "out") == undisturbed
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("done", [0, 1, 5, SHARDS])
 def test_a_job_goes_on(
