@@ -48,13 +48,13 @@ class Picker:
 
     def at(self, record: int) -> Place | None:
         """Record `record` of the first shard; None where it has no such record."""
-        record = min(record, sys.maxsize)  # more than that islice does not take
+        record = min(record, sys.maxsize)  # see _at_most
         return next(itertools.islice(self._places(self.shards[0]), record, None), None)
 
     def first(self, limit: int) -> list[Place]:
         """The first `limit` records; no more is read than they need."""
         every = itertools.chain.from_iterable(map(self._places, self.shards))
-        return list(itertools.islice(every, min(limit, sys.maxsize)))
+        return _at_most(limit, every)
 
     def at_random(self, limit: int, seed: int = 0) -> list[Place]:
         """`limit` records at random, the same ones for a seed, in the order that they stand in."""
@@ -87,7 +87,7 @@ class Picker:
         wanted = Wanted(name, self.stored, self.classes)
         matching = (place for place, facts in self._facts() if wanted.is_met_by(facts))
         if seed is None:
-            return list(itertools.islice(matching, min(limit, sys.maxsize))), wanted.seen
+            return _at_most(limit, matching), wanted.seen
         rng, kept = random.Random(seed), []
         for number, place in enumerate(matching):  # each of them is kept with the same chance
             if number < limit:
@@ -160,6 +160,10 @@ class Wanted:
         if len(self.seen) < NAMES_KEPT:
             self.seen.update(names or ([str(label)] if label is not None else []))
         return False
+
+
+def _at_most(limit: int, every: Iterable[Place]) -> list[Place]:
+    return list(itertools.islice(every, min(limit, sys.maxsize)))  # more islice does not take
 
 
 def where(place: Place) -> str:

@@ -78,9 +78,9 @@ def load(options: SourceOptions, on_phase: Phase, run: Runner | None = None) -> 
         on_phase(f"reading {found.boxes.name}")
         boxes = boxes_read(found.boxes, frozenset(classes.names), run)
     catalogs, matched = [], 0
+    list_was_found = found.synsets is not None and options.synsets is None
     for split, listing in present.items():
-        found_by_itself = found.synsets is not None and options.synsets is None
-        catalog, used = _catalog(split, listing, classes, found, boxes, found_by_itself)
+        catalog, used = _catalog(split, listing, classes, found, boxes, list_was_found)
         if not len(catalog) and not catalog.unlabelled:
             raise InputError(
                 f"{found.images_of(split)}: holds no {split} images of the classes in "

@@ -34,8 +34,9 @@ class Table:
             return f"row {row}"
         try:  # looked for only now: a cell can hold line breaks, and a line can be empty
             with open(self.path, encoding="utf-8-sig", newline="", opener=regular) as file:
-                rows = _rows(csv.reader(file, strict=True))
-                before, _ = next(itertools.islice(rows, row, None))
+                reader = csv.reader(file, strict=True)
+                next(reader, None)
+                before, _ = next(itertools.islice(_rows(reader), row, None))
                 return f"line {before + 1}"
         except (OSError, ValueError, StopIteration, csv.Error):
             return f"row {row}"
@@ -64,8 +65,7 @@ def _refuse_unknown(path: Path, wanted: list[str], there: Sequence[str]) -> None
 
 
 def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """(the last line before a row, its cells), without the header and empty lines."""
-    next(reader, None)
+    """(the last line before a row, its cells), behind the header and without empty lines."""
     before = reader.line_num
     for cells in reader:
         if cells:
@@ -75,17 +75,14 @@ def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 def _of_csv(path: Path, wanted: list[str]) -> list[Cells]:
     columns: list[list[str]] = [[] for _ in wanted]
-    reader: Any = None
     try:
         with open(path, encoding="utf-8-sig", newline="", opener=regular) as file:
             reader = csv.reader(file, strict=True)
             header: list[str] = next(reader, [])
             _refuse_unknown(path, wanted, header)
-            file.seek(0)
             places = [header.index(name) for name in wanted]
             adders = [column.append for column in columns]
             both = list(zip(adders, places, strict=True))
-            reader = csv.reader(file, strict=True)
             for before, cells in _rows(reader):
                 if len(cells) != len(header):
                     raise InputError(

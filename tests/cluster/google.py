@@ -12,38 +12,27 @@ import hashlib
 import http.client
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import quote, unquote, urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from cluster.web import LocalServer, QuietHandler
+
 PASSED_ON = ("range", "content-type")
 SENT_BACK = ("content-type", "content-length", "content-range", "last-modified", "etag")
 
 
-class GoogleServer:
-    """A context manager. It is asked without TLS, and Google's clients only speak under it."""
+class GoogleServer(LocalServer):
+    """It is asked without TLS, and Google's clients only speak under it."""
 
     def __init__(self, upstream: str, key: str, secret: str) -> None:
         self._place = urlsplit(upstream).netloc
         self._signer = S3SigV4Auth(Credentials(key, secret), "s3", "us-east-1")
         self._etags: dict[str, str] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> GoogleServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def _asked(
         self, method: str, target: str, headers: dict[str, str], body: bytes = b""
@@ -86,12 +75,7 @@ class GoogleServer:
         return conditions["etag"] is not None and conditions["etag"] != told.get("etag")
 
     def _handler(server) -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
+        class Handler(QuietHandler):
             def _pass_on(self) -> None:
                 said = self.headers.get
                 body = self.rfile.read(int(said("Content-Length") or 0))

@@ -11,17 +11,19 @@ import shutil
 import ssl
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import trustme
 
 from cluster.conftest import KEY, SECRET, Server, free_port, wait_for
 from cluster.faulty import FaultyProxy
 from cluster.google import GoogleServer, google_environment
+from cluster.store_jobs import objects
 
 AZURITE = Path(sys.prefix) / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 ACCOUNT = "devstoreaccount1"  # Azurite's one account and its key, which its documentation says
@@ -31,23 +33,23 @@ ACCOUNT_KEY = (
 SECRETS = (ACCOUNT_KEY, KEY, SECRET)
 
 
-class Place(Protocol):
+@dataclass
+class Place(ABC):
     """A bucket, as another client than the one that is tested sees it."""
 
     url: str
     proxy: FaultyProxy
     env: dict[str, str]
 
+    @abstractmethod
     def put(self, key: str, data: bytes) -> None: ...
 
+    @abstractmethod
     def objects(self, prefix: str = "set/") -> dict[str, bytes]: ...
 
 
-@dataclass(slots=True)
-class Azure:
-    url: str
-    proxy: FaultyProxy
-    env: dict[str, str]
+@dataclass
+class Azure(Place):
     container: Any
 
     def put(self, key: str, data: bytes) -> None:
@@ -72,11 +74,8 @@ class Azure:
         return {name[len(prefix) :]: self.container.download_blob(name).readall() for name in names}
 
 
-@dataclass(slots=True)
-class Google:
-    url: str
-    proxy: FaultyProxy
-    env: dict[str, str]
+@dataclass
+class Google(Place):
     server: Server
     bucket: str
 
@@ -84,15 +83,7 @@ class Google:
         self.server.client().put_object(Bucket=self.bucket, Key=key, Body=data)
 
     def objects(self, prefix: str = "set/") -> dict[str, bytes]:
-        client = self.server.client()
-        listed = client.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
-        return {
-            item["Key"][len(prefix) :]: client.get_object(Bucket=self.bucket, Key=item["Key"])[
-                "Body"
-            ].read()
-            for item in listed
-            if not item["Key"].endswith("/")  # a folder of the server's
-        }
+        return objects(self.server, self.bucket, prefix)
 
 
 @contextlib.contextmanager

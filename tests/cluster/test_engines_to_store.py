@@ -10,8 +10,8 @@ import pytest
 
 import fastconv
 from cluster.conftest import Server
-from cluster.store_jobs import SHARDS
-from cluster.test_store_output import folder, objects, source, uploads
+from cluster.store_jobs import SHARDS, objects
+from cluster.test_store_output import folder, source, uploads
 from fastconv.engines.task import write_one
 from fastconv.goal import Goal
 from fastconv.manifest import TOOL

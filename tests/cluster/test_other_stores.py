@@ -18,8 +18,8 @@ import trustme
 from cluster.conftest import Server, wait_for
 from cluster.faulty import FaultyProxy
 from cluster.other_stores import SECRETS, Azure, Place, azure, azurite, google, is_left_out, tls
-from cluster.store_jobs import must_be_same, run, words
-from cluster.test_store_output import folder, objects, source, uploads
+from cluster.store_jobs import must_be_same, must_refuse_a_second, objects, run, words
+from cluster.test_store_output import folder, source, uploads
 from fastconv.remote import store as stores
 from fastconv.remote.path import SIZED, RemotePath
 
@@ -55,14 +55,21 @@ def place(
         made: AbstractContextManager[Place] = azure(server, name, authority)
     else:
         made = google(request.getfixturevalue("server"), name, authority)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     with made as place:
-        for variable, value in place.env.items():
-            monkeypatch.setenv(variable, value)
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-        monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "8")
+        lead_to(place, authority, tmp_path, monkeypatch)
         monkeypatch.setattr(stores, "_stores", {})  # of another environment
         yield place
+
+
+def lead_to(
+    place: Place, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the environment, which trusts the authority."""
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    for variable, value in place.env.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "8")
 
 
 def test_the_same_bytes_as_in_a_folder(
@@ -120,16 +127,7 @@ def test_a_kill_in_mid_upload(
 
 def test_two_jobs_at_once(source: Path, place: Place, folder: dict[str, bytes]) -> None:
     slow = place.proxy.add("latency", "PUT .*(partNumber|comp=block&)", seconds=0.3)
-    first = subprocess.Popen(words(source, f"{place.url}/set"))
-    try:
-        wait_for(lambda: slow.hits > 0, "an upload")
-        code, said = run(words(source, f"{place.url}/set"))
-        assert code == 4
-        assert f"another fastconv is writing here (process {first.pid} on " in said
-        assert first.wait(timeout=60) == 0
-    finally:
-        first.kill()
-        first.wait()
+    must_refuse_a_second(words(source, f"{place.url}/set"), lambda: slow.hits > 0)
     must_be_same(place.objects(), folder)
 
 
@@ -207,12 +205,8 @@ def container(
     azure_server: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Azure]:
     """One of Azure's, which the environment leads to."""
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     with azure(azure_server, f"azure-{os.getpid()}-{next(_numbers)}", authority) as container:
-        for variable, value in container.env.items():
-            monkeypatch.setenv(variable, value)
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-        monkeypatch.setenv("FASTCONV_STORE_PATIENCE", "8")
+        lead_to(container, authority, tmp_path, monkeypatch)
         yield container
 
 

@@ -20,7 +20,16 @@ from conftest import made_once
 import fastconv
 from cluster.conftest import Server, wait_for
 from cluster.faulty import FaultyProxy
-from cluster.store_jobs import SHARDS, archives, in_folder, must_be_same, run, words
+from cluster.store_jobs import (
+    SHARDS,
+    archives,
+    in_folder,
+    must_be_same,
+    must_refuse_a_second,
+    objects,
+    run,
+    words,
+)
 from fastconv import store_lock
 from fastconv.errors import InputError, OutputError, UsageError
 from fastconv.remote import threads
@@ -37,20 +46,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the job writes into a folder, by paths."""
     return in_folder(source, tmp_path_factory.mktemp("store-folder"))
-
-
-def objects(server: Server, bucket: str, prefix: str = "set/") -> dict[str, bytes]:
-    """All objects below a prefix, by another client. The server lists a folder now and then, too,
-    which is none."""
-    client = server.client()
-    found = {}
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
-            if item["Key"].endswith("/"):
-                continue
-            with client.get_object(Bucket=bucket, Key=item["Key"])["Body"] as body:
-                found[item["Key"][len(prefix) :]] = body.read()
-    return found
 
 
 def uploads(server: Server, bucket: str) -> list[Any]:
@@ -367,16 +362,9 @@ def test_a_bad_image_leaves_no_object(source: Path, server: Server, bucket: str)
 
 
 def test_two_jobs_at_once(source: Path, slow: FaultyProxy, server: Server, bucket: str) -> None:
-    first = subprocess.Popen(command(source, bucket))
-    try:
-        wait_for(lambda: any("uploadId" in line for line in slow.requests), "an upload")
-        code, said = run(command(source, bucket))
-        assert code == 4
-        assert f"another fastconv is writing here (process {first.pid} on " in said
-        assert first.wait(timeout=60) == 0
-    finally:
-        first.kill()
-        first.wait()
+    must_refuse_a_second(
+        command(source, bucket), lambda: any("uploadId" in line for line in slow.requests)
+    )
     assert ".fastconv-lock" not in objects(server, bucket)
 
 

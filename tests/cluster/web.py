@@ -1,4 +1,5 @@
-"""A plain web server of files by byte ranges, as those of data sets are: no listings, no writes."""
+"""Web servers of the tests' own; a plain one of files by byte ranges, as those of data sets are: no
+listings, no writes."""
 
 from __future__ import annotations
 
@@ -7,21 +8,29 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
+Server = TypeVar("Server", bound="LocalServer")
 
-class WebServer:
-    """A context manager. ``etags``: whether answers have ETags, and If-Match is heeded."""
 
-    def __init__(self, folder: Path, etags: bool = True) -> None:
-        self.folder, self.etags = folder, etags
-        self.requests: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+class QuietHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class LocalServer:
+    """A web server on a thread of this process, as a context manager."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
-    def __enter__(self) -> WebServer:
+    def __enter__(self: Server) -> Server:
         self._thread.start()
         return self
 
@@ -30,13 +39,17 @@ class WebServer:
         self._thread.join()
         self._server.server_close()
 
+
+class WebServer(LocalServer):
+    """``etags``: whether answers have ETags, and If-Match is heeded."""
+
+    def __init__(self, folder: Path, etags: bool = True) -> None:
+        self.folder, self.etags = folder, etags
+        self.requests: list[str] = []
+        super().__init__(self._handler())
+
     def _handler(server) -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
+        class Handler(QuietHandler):
             def do_HEAD(self) -> None:
                 self._answer(with_body=False)
 
